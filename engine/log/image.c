@@ -1,0 +1,148 @@
+/* image.c: a segment file read whole into memory, and what it claims to be. */
+#define _GNU_SOURCE
+#include "engine/base/assert.h"
+#include "engine/io/blocking.h"
+#include "engine/log/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int image_load(struct imlog_io *io, const char *path, bool keep_open, struct image *image)
+{
+    *image = (struct image){.file = -1};
+    int file = blocking_open(io, path, keep_open ? O_RDWR | O_DIRECT : O_RDONLY | O_DIRECT);
+    if (file < 0)
+        return file;
+    uint64_t file_bytes = 0;
+    int64_t result = io->ops->file_bytes(io, file, &file_bytes);
+    image->byte_count = file_bytes & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
+    if (result == 0 && image->byte_count > 0) {
+        void *bytes = mmap(NULL, image->byte_count, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        result = bytes == MAP_FAILED ? -ENOMEM : 0;
+        image->bytes = bytes == MAP_FAILED ? NULL : bytes;
+    }
+    if (result == 0 && image->byte_count > 0)
+        result = blocking_read(io, file, image->bytes, image->byte_count, 0);
+    if (result < 0 || !keep_open)
+        (void)blocking_close(io, file);
+    else
+        image->file = file;
+    if (result < 0) {
+        image_unload(io, image);
+        return (int)result;
+    }
+    return 0;
+}
+
+void image_unload(struct imlog_io *io, struct image *image)
+{
+    if (image->file >= 0)
+        (void)blocking_close(io, image->file);
+    if (image->bytes != NULL)
+        (void)munmap(image->bytes, image->byte_count);
+    *image = (struct image){.file = -1};
+}
+
+int image_trailer(const struct image *image, uint32_t number, uint64_t salt,
+                  struct segment_trailer *trailer)
+{
+    if (image->byte_count < 2 * IMLOG_BLOCK_BYTES)
+        return IMLOG_ECORRUPT;
+    int error = segment_trailer_decode(image->bytes + image->byte_count - IMLOG_BLOCK_BYTES, salt,
+                                       number, trailer);
+    if (error < 0)
+        return error;
+    uint64_t footer_blocks =
+        (uint64_t)trailer->extents_blocks + trailer->offsets_blocks + trailer->fence_blocks;
+    return trailer->end_offset + (footer_blocks + 1) * IMLOG_BLOCK_BYTES <= image->byte_count
+               ? 0
+               : IMLOG_ECORRUPT;
+}
+
+/* The lsn a batch header at the first block claims, if it is this segment's. */
+static bool image_first_lsn(const struct image *image, const struct scan *scan, uint64_t *lsn)
+{
+    struct batch_header header;
+    struct batch_place place = {.salt = scan->salt,
+                                .segment = scan->segment,
+                                .offset = IMLOG_BLOCK_BYTES,
+                                .shard_index = scan->shard_index};
+    if (image->byte_count < 2 * IMLOG_BLOCK_BYTES)
+        return false;
+    memcpy(&header, image->bytes + IMLOG_BLOCK_BYTES, sizeof(header));
+    place.lsn = header.lsn;
+    *lsn = header.lsn;
+    return batch_header_decode(image->bytes + IMLOG_BLOCK_BYTES,
+                               image->byte_count - IMLOG_BLOCK_BYTES, &place, &header);
+}
+
+static bool image_has_batch(const struct scan *scan)
+{
+    struct scan probe = *scan;
+    for (; probe.offset < probe.end_offset; probe.offset += IMLOG_BLOCK_BYTES) {
+        struct batch_header header;
+        struct batch_place place = {.salt = scan->salt,
+                                    .lsn = scan->base_lsn + probe.offset - IMLOG_BLOCK_BYTES,
+                                    .segment = scan->segment,
+                                    .offset = (uint32_t)probe.offset,
+                                    .shard_index = scan->shard_index};
+        if (batch_header_decode(scan->image + probe.offset, probe.end_offset - probe.offset,
+                                &place, &header))
+            return true;
+    }
+    return false;
+}
+
+int image_scan(const struct image *image, uint32_t number, uint16_t shard_index, uint64_t salt,
+               uint64_t base_lsn, const struct segment_trailer *trailer, struct scan *scan)
+{
+    *scan = (struct scan){.image = image->bytes,
+                          .end_offset = image->byte_count,
+                          .base_lsn = base_lsn,
+                          .offset = IMLOG_BLOCK_BYTES,
+                          .salt = salt,
+                          .segment = number,
+                          .shard_index = shard_index};
+    struct segment_head head;
+    uint64_t lsn;
+    bool head_valid = image->byte_count >= 2 * IMLOG_BLOCK_BYTES &&
+                      segment_head_decode(image->bytes, &head) == 0 && head.number == number &&
+                      head.shard_index == shard_index && head.salt == salt;
+    if (head_valid) {
+        scan->base_lsn = head.base_lsn;
+        scan->chain = head.prev_checksum;
+        scan->chain_known = true;
+    } else if (trailer != NULL) {
+        scan->base_lsn = trailer->base_lsn;
+    } else if (image_first_lsn(image, scan, &lsn)) {
+        scan->base_lsn = lsn;
+    } else if (!image_has_batch(scan)) {
+        return IMLOG_EFOREIGN;
+    }
+    if (trailer != NULL) {
+        scan->end_offset = trailer->end_offset;
+        scan->durable_lsn = trailer->end_lsn;
+    }
+    return 0;
+}
+
+bool image_proves_more(const struct image *next, uint32_t number, struct scan *scan)
+{
+    struct scan next_scan;
+    uint64_t end_lsn = scan->base_lsn + scan->offset - IMLOG_BLOCK_BYTES;
+    if (next->bytes == NULL ||
+        image_scan(next, number, scan->shard_index, scan->salt, end_lsn, NULL, &next_scan) < 0)
+        return false;
+    uint64_t evidence = scan_evidence(&next_scan, IMLOG_BLOCK_BYTES);
+    if (evidence <= end_lsn || next_scan.base_lsn <= end_lsn)
+        return false;
+    uint64_t limit = next_scan.base_lsn < evidence ? next_scan.base_lsn : evidence;
+    uint64_t limit_offset = limit - scan->base_lsn + IMLOG_BLOCK_BYTES;
+    if (limit_offset < scan->end_offset)
+        scan->end_offset = limit_offset;
+    scan->durable_lsn = limit;
+    return scan->offset < scan->end_offset;
+}

@@ -1,0 +1,401 @@
+/* log.c: filling, writing and retiring batches. See log.h for the rules it keeps. */
+#define _GNU_SOURCE
+#include "engine/log/log.h"
+
+#include "engine/base/assert.h"
+#include "engine/io/blocking.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static_assert((LOG_QUEUE_BATCHES & (LOG_QUEUE_BATCHES - 1)) == 0, "indexes wrap by mask");
+
+static struct log_batch *log_batch_at(struct log *log, uint32_t index)
+{
+    return &log->queue[index & (LOG_QUEUE_BATCHES - 1)];
+}
+
+void log_report(const struct log *log, enum imlog_severity severity, const char *format, ...)
+{
+    if (log->report == NULL)
+        return;
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    log->report(log->report_arg, severity, line);
+}
+
+int log_init(struct log *log, const struct log_options *options)
+{
+    memset(log, 0, sizeof(*log));
+    log->io = options->io;
+    log->report = options->report;
+    log->report_arg = options->report_arg;
+    memcpy(log->uuid, options->uuid, sizeof(log->uuid));
+    log->salt = options->salt;
+    log->shard_index = (uint16_t)options->shard_index;
+    log->pinned_lsn = UINT64_MAX;
+    int error = media_init(&log->media, options->io, options->directory, options->shard_index);
+    if (error == 0)
+        error = prepare_init(&log->prepare, options->io, &log->media, options->segment_bytes);
+    if (error == 0)
+        error = ring_init(&log->ring, options->hot_bytes);
+    if (error < 0)
+        log_deinit(log);
+    return error;
+}
+
+void log_deinit(struct log *log)
+{
+    while (log->in_flight > 0 && log->io->ops->poll(log->io, UINT64_MAX) >= 0)
+        continue;
+    prepare_deinit(&log->prepare);
+    if (log->media.directory != NULL)
+        media_deinit(&log->media);
+    ring_deinit(&log->ring);
+}
+
+/* ---- durability ----------------------------------------------------------------------- */
+
+void log_degrade(struct log *log, const char *what, int error)
+{
+    if (log->degraded)
+        return;
+    log->degraded = true;
+    log_report(log, IMLOG_ERROR,
+               "shard %u: %s failed (%s); appends are refused from now on and reads go on: check "
+               "the disk, then restart the node to reopen the shard from what is on media",
+               log->shard_index, what, imlog_error_text(error));
+}
+
+/* Retire what is durable, in log order. */
+static void log_retire(struct log *log)
+{
+    while (!log->degraded && log->queue_head != log->queue_next) {
+        struct log_batch *batch = log_batch_at(log, log->queue_head);
+        if (!batch->done)
+            return;
+        uint64_t whole_bytes = batch->parts[0].iov_len + batch->parts[1].iov_len;
+        if (batch->result < 0 || (uint64_t)batch->result != whole_bytes) {
+            log_degrade(log, "a log write", batch->result < 0 ? batch->result : -EIO);
+            return;
+        }
+        log->durable_lsn = batch->lsn + batch->batch_bytes;
+        log->queue_head++;
+    }
+}
+
+static void handle_batch_written(struct imlog_io_op *op, int32_t result)
+{
+    struct log_batch *batch =
+        (struct log_batch *)(void *)((char *)op - offsetof(struct log_batch, op));
+    struct log *log = batch->log;
+    batch->done = true;
+    batch->result = result;
+    free(batch->head_block);
+    batch->head_block = NULL;
+    log->in_flight--;
+    log->stats.batches++;
+    log->stats.batch_bytes += batch->batch_bytes;
+    log->stats.batch_write_ns += log->io->ops->monotonic_ns(log->io) - batch->started_ns;
+    log_retire(log);
+}
+
+static void log_submit(struct log *log)
+{
+    struct log_batch *batch = log_batch_at(log, log->queue_next);
+    bool first = batch->head_block != NULL;
+    uint64_t offset = first ? 0 : segment_offset_of_lsn(batch->segment, batch->lsn);
+    batch->op.done = handle_batch_written;
+    batch->started_ns = log->io->ops->monotonic_ns(log->io);
+    int error = log->io->ops->write(log->io, &batch->op, batch->segment->file,
+                                    first ? batch->parts : batch->parts + 1, first ? 2 : 1, offset,
+                                    IMLOG_IO_DURABLE);
+    if (error < 0) {
+        log_degrade(log, "starting a log write", error);
+        return;
+    }
+    log->queue_next++;
+    log->in_flight++;
+}
+
+/* ---- batches -------------------------------------------------------------------------- */
+
+/* The head block of the active segment, to be written with its first batch. */
+static uint8_t *log_head_block(const struct log *log)
+{
+    uint8_t *block = aligned_alloc(IMLOG_BLOCK_BYTES, IMLOG_BLOCK_BYTES);
+    if (block == NULL)
+        return NULL;
+    struct segment_head head = {.shard_index = log->shard_index,
+                                .salt = log->salt,
+                                .number = log->active->number,
+                                .segment_bytes = log->active->segment_bytes,
+                                .base_lsn = log->active->base_lsn,
+                                .prev_checksum = log->chain,
+                                .epoch = log->epoch};
+    memcpy(head.uuid, log->uuid, sizeof(head.uuid));
+    segment_head_encode(block, &head);
+    return block;
+}
+
+static bool log_queue_full(const struct log *log)
+{
+    return log->queue_tail - log->queue_head == LOG_QUEUE_BATCHES;
+}
+
+/* Close the filling batch (it may be empty: a watermark) and queue it. 0 or -ENOMEM. */
+static int log_close_batch(struct log *log)
+{
+    IMLOG_ASSERT(!log_queue_full(log));
+    struct log_batch *batch = log_batch_at(log, log->queue_tail);
+    uint8_t *memory = ring_at(&log->ring, log->fill_lsn);
+    bool first = log->fill_offset == IMLOG_BLOCK_BYTES;
+    uint8_t *head_block = first ? log_head_block(log) : NULL;
+    if (first && head_block == NULL)
+        return -ENOMEM;
+
+    struct batch_header header = {.shard_index = log->shard_index,
+                                  .segment = log->active->number,
+                                  .offset = log->fill_offset,
+                                  .lsn = log->fill_lsn,
+                                  .epoch = log->epoch,
+                                  .records_bytes = log->fill_bytes,
+                                  .record_count = log->fill_count,
+                                  .prev_checksum = log->chain,
+                                  .durable_lsn = log->durable_lsn,
+                                  .wall_ms = log->clock_ms};
+    log->chain = batch_seal(memory, header, log->salt);
+
+    uint32_t batch_bytes = batch_padded_bytes(log->fill_bytes);
+    *batch = (struct log_batch){
+        .parts = {{.iov_base = head_block, .iov_len = first ? IMLOG_BLOCK_BYTES : 0},
+                  {.iov_base = memory, .iov_len = batch_bytes}},
+        .segment = log->active,
+        .head_block = head_block,
+        .log = log,
+        .lsn = log->fill_lsn,
+        .batch_bytes = batch_bytes,
+    };
+    log->queue_tail++;
+    log->watermark_lsn = log->durable_lsn;
+    log->fill_lsn += batch_bytes;
+    log->fill_offset += batch_bytes;
+    if (log->fill_count > 0)
+        log->records_end_lsn = log->fill_lsn;
+    log->active->end_lsn = log->fill_lsn;
+    log->active->batch_count++;
+    log->fill_bytes = 0;
+    log->fill_count = 0;
+    return 0;
+}
+
+/* Make the prepared file the active segment. The filling batch must be closed. */
+static int log_roll(struct log *log)
+{
+    IMLOG_ASSERT(log->fill_count == 0);
+    if (log->prepare.state != PREPARE_READY)
+        return log->prepare.state == PREPARE_FAILED && prepare_may_retry(&log->prepare)
+                   ? IMLOG_EDISKFULL
+                   : IMLOG_EBUSY;
+    uint32_t number = log->prepare.number;
+    struct segment *segment = media_add(&log->media, number, log->prepare.segment_bytes,
+                                        log->fill_lsn, log->prepare.file);
+    if (segment == NULL)
+        return -ENOMEM;
+    (void)prepare_take(&log->prepare);
+    segment->first_chain = log->chain;
+    if (log->active != NULL)
+        segment_move(log->active, SEGMENT_ROLLED);
+    log->active = segment;
+    log->fill_offset = IMLOG_BLOCK_BYTES;
+    return 0;
+}
+
+/* Whether the active segment still takes a batch of so many records bytes, a watermark behind
+ * it, the footer and the trailer. */
+static bool log_fits_active(const struct log *log, uint32_t records_bytes, uint64_t footer_bytes)
+{
+    return log->active != NULL &&
+           log->fill_offset + (uint64_t)batch_padded_bytes(records_bytes) + footer_bytes +
+                   2 * IMLOG_BLOCK_BYTES <=
+               log->active->segment_bytes;
+}
+
+static uint64_t log_unwritten_bytes_max(const struct log *log)
+{
+    uint64_t half = log->ring.ring_bytes / 2;
+    return half < LOG_UNWRITTEN_BYTES_MAX ? half : LOG_UNWRITTEN_BYTES_MAX;
+}
+
+int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
+{
+    if (log->degraded)
+        return IMLOG_EDEGRADED;
+    bool filled = log->fill_count > 0 && log->fill_bytes + bytes > IMLOG_BATCH_FILL_BYTES;
+    bool roll = !log_fits_active(log, filled ? bytes : log->fill_bytes + bytes, footer_bytes);
+    if (log_queue_full(log))
+        return IMLOG_EBUSY; /* even when this needs no slot now: close must always find one */
+    uint64_t end_lsn = log->fill_lsn + batch_padded_bytes(log->fill_bytes) +
+                       batch_padded_bytes(bytes);
+    if (end_lsn - log->durable_lsn > log_unwritten_bytes_max(log))
+        return IMLOG_EBUSY;
+    if (end_lsn > log->ring.ring_bytes && end_lsn - log->ring.ring_bytes > log->pinned_lsn)
+        return IMLOG_EBUSY;
+    if ((filled || roll) && log->fill_count > 0) {
+        int error = log_close_batch(log);
+        if (error < 0)
+            return error;
+        if (log_queue_full(log))
+            return IMLOG_EBUSY;
+    }
+    return roll ? log_roll(log) : 0;
+}
+
+struct log_position log_put(struct log *log, const struct record_header *header, const void *first,
+                            uint32_t first_bytes, const void *second, uint32_t second_bytes)
+{
+    uint32_t at = (uint32_t)sizeof(struct batch_header) + log->fill_bytes;
+    struct log_position position = {.lsn = log->fill_lsn + at,
+                                    .segment = log->active->number,
+                                    .offset = log->fill_offset + at};
+    log->fill_bytes += record_encode(ring_at(&log->ring, log->fill_lsn) + at, *header, log->salt,
+                                     position.lsn, first, first_bytes, second, second_bytes);
+    log->fill_count++;
+    return position;
+}
+
+/* ---- turns ---------------------------------------------------------------------------- */
+
+static bool log_wants_watermark(const struct log *log)
+{
+    return log->queue_head == log->queue_tail && log->fill_count == 0 &&
+           log->records_end_lsn > log->watermark_lsn && log->active != NULL;
+}
+
+/* After a pause, let an empty batch say that all before it is durable. */
+static void log_idle_turn(struct log *log)
+{
+    if (!log_wants_watermark(log)) {
+        log->idle_since_ns = 0;
+        return;
+    }
+    uint64_t now_ns = log->io->ops->monotonic_ns(log->io);
+    if (log->idle_since_ns == 0)
+        log->idle_since_ns = now_ns;
+    else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS && log_fits_active(log, 0, 0))
+        (void)log_close_batch(log); /* for lack of memory: the next turn tries again */
+}
+
+static void log_prepare_turn(struct log *log)
+{
+    struct prepare *prepare = &log->prepare;
+    uint32_t last = log->media.segment_count == 0
+                        ? 0
+                        : log->media.segments[log->media.segment_count - 1]->number;
+    if (prepare->state == PREPARE_FAILED && !prepare_may_retry(prepare))
+        log_degrade(log, "preparing the next segment", prepare->error);
+    else
+        prepare_turn(prepare, last + 1);
+}
+
+void log_turn(struct log *log)
+{
+    if (log->degraded)
+        return;
+    log_prepare_turn(log);
+    if (log->queue_head == log->queue_tail && log->fill_count > 0)
+        (void)log_close_batch(log);
+    else
+        log_idle_turn(log);
+    while (!log->degraded && log->queue_next != log->queue_tail &&
+           log->in_flight < IMLOG_WRITES_IN_FLIGHT_MAX)
+        log_submit(log);
+}
+
+uint64_t log_wait_ns(const struct log *log, uint64_t now_ns)
+{
+    if (log->degraded)
+        return UINT64_MAX;
+    if (log->queue_head == log->queue_tail && log->fill_count > 0)
+        return 0;
+    if (log->queue_next != log->queue_tail && log->in_flight < IMLOG_WRITES_IN_FLIGHT_MAX)
+        return 0;
+    uint64_t wait_ns = prepare_wait_ns(&log->prepare, now_ns);
+    if (log_wants_watermark(log)) {
+        uint64_t due_ns =
+            (log->idle_since_ns == 0 ? now_ns : log->idle_since_ns) + LOG_IDLE_WATERMARK_NS;
+        uint64_t idle_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+        wait_ns = idle_ns < wait_ns ? idle_ns : wait_ns;
+    }
+    return wait_ns;
+}
+
+int log_flush(struct log *log)
+{
+    while (!log->degraded && (log->queue_head != log->queue_tail || log->fill_count > 0)) {
+        log_turn(log);
+        int rc = log->io->ops->poll(log->io, log->in_flight > 0 ? UINT64_MAX : 0);
+        if (rc < 0)
+            return rc;
+    }
+    return log->degraded ? IMLOG_EDEGRADED : 0;
+}
+
+uint64_t log_hot_floor(const struct log *log)
+{
+    uint64_t end_lsn =
+        log->fill_lsn + batch_padded_bytes(log->fill_bytes) + IMLOG_BLOCK_BYTES;
+    uint64_t floor_lsn = end_lsn > log->ring.ring_bytes ? end_lsn - log->ring.ring_bytes : 0;
+    return floor_lsn > log->hot_floor_lsn ? floor_lsn : log->hot_floor_lsn;
+}
+
+/* ---- starting to write ---------------------------------------------------------------- */
+
+/* Without an active segment nothing can be written: wait for the next file. On a full disk, go
+ * on without: reads can be served, and appends start when there is space. */
+static int log_start_segment(struct log *log)
+{
+    while (log->prepare.state != PREPARE_READY) {
+        log_prepare_turn(log);
+        if (log->degraded)
+            return log->prepare.error;
+        if (log->prepare.state == PREPARE_FAILED)
+            return IMLOG_EDISKFULL;
+        int rc = log->io->ops->poll(log->io, log->prepare.under_way ? UINT64_MAX : 0);
+        if (rc < 0)
+            return rc;
+    }
+    return log_roll(log);
+}
+
+int log_start(struct log *log, uint64_t footer_bytes)
+{
+    if (log->active != NULL) {
+        /* What recovery read may be in the device's cache only: durable before anyone sees it. */
+        int file = media_file(log->active);
+        int error = file < 0 ? file : blocking_sync(log->io, file);
+        if (error == 0)
+            error = blocking_sync_directory(log->io, log->media.directory);
+        if (error < 0)
+            return error;
+    }
+    if (!log_fits_active(log, 0, footer_bytes)) {
+        int error = log_start_segment(log);
+        if (error == IMLOG_EDISKFULL) {
+            log_report(log, IMLOG_WARNING,
+                       "shard %u: no space for the next segment; appends wait for it",
+                       log->shard_index);
+            return 0;
+        }
+        if (error < 0)
+            return error;
+    }
+    int error = log_close_batch(log);
+    return error < 0 ? error : log_flush(log);
+}

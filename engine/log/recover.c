@@ -1,0 +1,242 @@
+/* recover.c: the segments from the origin on, in order, until the log's end. */
+#define _GNU_SOURCE
+#include "engine/log/recover.h"
+
+#include "engine/base/assert.h"
+#include "engine/base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recovery {
+    struct log *log;
+    const struct log_fold *fold;
+    struct log_recovered *recovered;
+    struct imlog_why *why;
+    uint64_t end_lsn; /* where the next segment must begin */
+    uint64_t chain;
+    bool chain_known;
+    uint64_t scan_epoch; /* of the last batch accepted */
+    uint64_t epoch;      /* highest known */
+    uint64_t durable_lsn;
+    struct segment *segment; /* being scanned */
+    int error;               /* of a fold call inside a record callback */
+};
+
+static void handle_record(void *arg, const struct record *record, uint64_t offset,
+                          bool payload_valid)
+{
+    struct recovery *recovery = arg;
+    struct log_position position = {.lsn = segment_lsn_of_offset(recovery->segment, offset),
+                                    .segment = recovery->segment->number,
+                                    .offset = (uint32_t)offset};
+    recovery->recovered->records++;
+    if (recovery->error == 0)
+        recovery->error = recovery->fold->record(recovery->fold->arg, record, &position,
+                                                 payload_valid);
+}
+
+static void recovery_keep_hot(struct recovery *recovery, const struct scan *scan,
+                              const struct scan_item *item, bool intact)
+{
+    struct log *log = recovery->log;
+    uint64_t bytes = item->end_offset - item->offset;
+    if (intact)
+        memcpy(ring_at(&log->ring, item->lsn), scan->image + item->offset, bytes);
+    else
+        log->hot_floor_lsn = item->lsn + bytes;
+}
+
+static int recovery_damage(struct recovery *recovery, const struct scan *scan,
+                           const struct scan_item *item)
+{
+    uint32_t salvaged = scan_salvage(scan, item, handle_record, recovery);
+    uint32_t lost_records = item->header_valid && item->header.record_count > salvaged
+                                ? item->header.record_count - salvaged
+                                : 0;
+    recovery_keep_hot(recovery, scan, item, false);
+    if (recovery->error < 0)
+        return recovery->error;
+    return recovery->fold->damage(recovery->fold->arg, recovery->segment, item, lost_records);
+}
+
+/* Everything up to the scan's end. */
+static int recovery_scan(struct recovery *recovery, struct scan *scan)
+{
+    struct scan_item item;
+    for (;;) {
+        enum scan_verdict verdict = scan_next(scan, &item);
+        int error = 0;
+        if (verdict == SCAN_END)
+            break;
+        recovery->segment->end_lsn = segment_lsn_of_offset(recovery->segment, item.end_offset);
+        recovery->segment->batch_count += item.header_valid;
+        if (verdict == SCAN_BATCH) {
+            recovery_keep_hot(recovery, scan, &item, true);
+            error = scan_records(scan, &item, handle_record, recovery);
+            error = recovery->error < 0 ? recovery->error : error;
+            if (error == IMLOG_ECORRUPT)
+                error = recovery_damage(recovery, scan, &item);
+        } else {
+            error = recovery_damage(recovery, scan, &item);
+        }
+        if (error < 0)
+            return error;
+    }
+    recovery->end_lsn = segment_lsn_of_offset(recovery->segment, scan->offset);
+    recovery->segment->end_lsn = recovery->end_lsn;
+    recovery->chain = scan->chain;
+    recovery->chain_known = scan->chain_known;
+    recovery->scan_epoch = scan->epoch;
+    recovery->epoch = scan->epoch > recovery->epoch ? scan->epoch : recovery->epoch;
+    if (scan->durable_lsn > recovery->durable_lsn)
+        recovery->durable_lsn = scan->durable_lsn;
+    return 0;
+}
+
+static void recovery_count_torn(struct recovery *recovery, const struct scan *scan)
+{
+    static const uint8_t zeros[IMLOG_BLOCK_BYTES];
+    uint64_t offset = scan->offset;
+    while (offset < scan->end_offset &&
+           memcmp(scan->image + offset, zeros, IMLOG_BLOCK_BYTES) != 0)
+        offset += IMLOG_BLOCK_BYTES;
+    recovery->recovered->torn_bytes += offset - scan->offset;
+}
+
+static int recovery_seal(struct segment *segment, const struct segment_trailer *trailer)
+{
+    segment->trailer = malloc(sizeof(*trailer));
+    if (segment->trailer == NULL)
+        return -ENOMEM;
+    *segment->trailer = *trailer;
+    segment_move(segment, SEGMENT_ROLLED);
+    segment_move(segment, SEGMENT_SEALED);
+    return 0;
+}
+
+/* One segment: into the table, scanned, folded. 1: go on with the next; 0: the log ends here. */
+static int recovery_segment(struct recovery *recovery, uint32_t number, struct image *image,
+                            const struct image *next)
+{
+    struct log *log = recovery->log;
+    struct segment_trailer trailer;
+    struct scan scan;
+    bool sealed = image_trailer(image, number, log->salt, &trailer) == 0;
+    if (image_scan(image, number, log->shard_index, log->salt, recovery->end_lsn,
+                   sealed ? &trailer : NULL, &scan) < 0)
+        return 0; /* prepared and never used */
+    if (scan.base_lsn != recovery->end_lsn) {
+        if (scan.base_lsn > recovery->end_lsn)
+            return 0; /* of a tail that was cut at an earlier opening */
+        return why_set(recovery->why, IMLOG_ECORRUPT,
+                       "segment %u begins at log position %llu, before %llu where the one before "
+                       "it ends: the directory mixes files of different states; restore it whole",
+                       number, (unsigned long long)scan.base_lsn,
+                       (unsigned long long)recovery->end_lsn);
+    }
+    scan.chain = recovery->chain;
+    scan.chain_known = recovery->chain_known;
+    scan.epoch = recovery->scan_epoch;
+    if (recovery->durable_lsn > scan.durable_lsn)
+        scan.durable_lsn = recovery->durable_lsn;
+
+    struct segment *segment =
+        media_add(&log->media, number, image->byte_count, scan.base_lsn, image->file);
+    if (segment == NULL)
+        return -ENOMEM;
+    image->file = -1; /* the table has it now */
+    segment->first_chain = scan.chain;
+    recovery->segment = segment;
+    int error = recovery->fold->segment_begin(recovery->fold->arg, segment, sealed);
+    if (error == 0)
+        error = recovery_scan(recovery, &scan);
+    if (error == 0 && !sealed && image_proves_more(next, number + 1, &scan))
+        error = recovery_scan(recovery, &scan);
+    if (error == 0 && sealed)
+        error = recovery_seal(segment, &trailer);
+    if (error == 0)
+        error = recovery->fold->segment_end(recovery->fold->arg, segment, image->bytes);
+    if (error == 0 && !sealed)
+        recovery_count_torn(recovery, &scan);
+    log->fill_offset = (uint32_t)scan.offset;
+    return error < 0 ? error : 1;
+}
+
+static int recovery_load(struct recovery *recovery, uint32_t number, struct image *image)
+{
+    char path[MEDIA_PATH_BYTES];
+    media_segment_path(&recovery->log->media, number, path);
+    int error = image_load(recovery->log->io, path, true, image);
+    if (error == -ENOENT)
+        return 0;
+    if (error < 0)
+        return why_set(recovery->why, error, "cannot read segment file %s: %s", path,
+                       imlog_error_text(error));
+    return 0;
+}
+
+static int recovery_run(struct recovery *recovery, uint32_t number)
+{
+    struct log *log = recovery->log;
+    struct image image;
+    struct image next = {.file = -1};
+    int more = recovery_load(recovery, number, &image);
+    for (more = more < 0 ? more : 1; more > 0; number++) {
+        int error = recovery_load(recovery, number + 1, &next);
+        if (error == 0 && image.bytes != NULL)
+            more = recovery_segment(recovery, number, &image, &next);
+        else
+            more = error;
+        image_unload(log->io, &image);
+        image = next;
+        next = (struct image){.file = -1};
+    }
+    image_unload(log->io, &image);
+    return more;
+}
+
+int log_recover(struct log *log, const struct log_origin *origin, const struct log_fold *fold,
+                struct log_recovered *recovered, struct imlog_why *why)
+{
+    *recovered = (struct log_recovered){0};
+    struct recovery recovery = {.log = log,
+                                .fold = fold,
+                                .recovered = recovered,
+                                .why = why,
+                                .end_lsn = origin->base_lsn,
+                                .chain = origin->chain,
+                                .chain_known = true,
+                                .epoch = origin->epoch,
+                                .durable_lsn = origin->durable_lsn};
+    int error = recovery_run(&recovery, origin->segment);
+    if (error < 0)
+        return error;
+    if (recovery.end_lsn < origin->durable_lsn)
+        return why_set(why, IMLOG_ECORRUPT,
+                       "the log ends at %llu, but a checkpoint says that %llu bytes were durable: "
+                       "segment files are missing; put them back or restore a backup",
+                       (unsigned long long)recovery.end_lsn,
+                       (unsigned long long)origin->durable_lsn);
+
+    struct media *media = &log->media;
+    for (uint32_t i = 0; i < media->segment_count; i++) {
+        struct segment *segment = media->segments[i];
+        if (segment->state != SEGMENT_ACTIVE)
+            continue;
+        if (i + 1 < media->segment_count)
+            segment_move(segment, SEGMENT_ROLLED);
+        else
+            log->active = segment;
+    }
+    log->epoch = recovery.epoch + 1;
+    log->chain = recovery.chain;
+    log->fill_lsn = recovery.end_lsn;
+    log->durable_lsn = recovery.end_lsn;
+    log->records_end_lsn = recovery.end_lsn;
+    log->watermark_lsn = recovery.end_lsn;
+    if (log->hot_floor_lsn < origin->base_lsn)
+        log->hot_floor_lsn = origin->base_lsn;
+    return 0;
+}
