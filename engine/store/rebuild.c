@@ -1,0 +1,213 @@
+/* rebuild.c: see rebuild.h. */
+#define _GNU_SOURCE
+#include "engine/store/rebuild.h"
+
+#include "engine/base/assert.h"
+#include "engine/format/msg_id.h"
+#include "engine/log/recover.h"
+#include "engine/store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { REBUILD_READ_BYTES = 1024 * 1024 };
+
+/* ---- from bytes to an index --------------------------------------------------------------- */
+
+struct found {
+    uint64_t session_id;
+    uint64_t seq;
+    uint32_t offset;
+};
+
+struct finder {
+    struct found *all;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t min_server_ms;
+    uint64_t max_server_ms;
+    bool no_memory;
+};
+
+static void handle_record(void *arg, const struct record *record, uint64_t offset,
+                          bool payload_valid)
+{
+    struct finder *finder = arg;
+    if (record->header.kind != RECORD_MESSAGE || finder->no_memory)
+        return;
+    if (finder->count == finder->capacity) {
+        uint32_t capacity = finder->capacity == 0 ? 1024 : finder->capacity * 2;
+        struct found *bigger = reallocarray(finder->all, capacity, sizeof(struct found));
+        if (bigger == NULL) {
+            finder->no_memory = true;
+            return;
+        }
+        finder->all = bigger;
+        finder->capacity = capacity;
+    }
+    finder->all[finder->count++] = (struct found){.session_id = record->header.subject_id,
+                                                  .seq = record->header.seq,
+                                                  .offset = (uint32_t)offset};
+    struct imlog_message message;
+    if (!payload_valid || record_message(record, &message) < 0)
+        return;
+    if (finder->min_server_ms == 0 || message.server_ms < finder->min_server_ms)
+        finder->min_server_ms = message.server_ms;
+    if (message.server_ms > finder->max_server_ms)
+        finder->max_server_ms = message.server_ms;
+}
+
+static int compare_found(const void *left, const void *right)
+{
+    const struct found *a = left;
+    const struct found *b = right;
+    if (a->session_id != b->session_id)
+        return a->session_id < b->session_id ? -1 : 1;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static int extents_put(struct extents *extents, uint32_t *index, const struct found *found)
+{
+    static const struct roots_links unknown = {SEGMENT_UNKNOWN, SEGMENT_UNKNOWN};
+    bool same = *index != EXTENT_NONE &&
+                extents->array[*index].session_id == found->session_id;
+    if (!same) {
+        if (extents_reserve(extents, EXTENT_NONE) < 0)
+            return -ENOMEM;
+        *index = extents_open(extents, found->session_id, found->seq, unknown);
+    }
+    uint64_t next_seq = extents->array[*index].first_seq + extents->array[*index].count;
+    for (; next_seq <= found->seq; next_seq++) {
+        if (extents_reserve(extents, *index) < 0)
+            return -ENOMEM;
+        extents_add(extents, *index, next_seq == found->seq ? found->offset : SEGMENT_OFFSET_LOST);
+    }
+    return 0;
+}
+
+int rebuild_extents(struct scan scan, struct extents **extents)
+{
+    struct finder finder = {0};
+    struct scan_item item;
+    for (enum scan_verdict verdict; (verdict = scan_next(&scan, &item)) != SCAN_END;) {
+        if (verdict == SCAN_DAMAGE || scan_records(&scan, &item, handle_record, &finder) < 0)
+            (void)scan_salvage(&scan, &item, handle_record, &finder);
+    }
+    *extents = extents_create(scan.segment);
+    int error = finder.no_memory || *extents == NULL ? -ENOMEM : 0;
+    if (error == 0 && finder.count > 0)
+        qsort(finder.all, finder.count, sizeof(struct found), compare_found);
+    uint32_t index = EXTENT_NONE;
+    for (uint32_t i = 0; i < finder.count && error == 0; i++)
+        error = extents_put(*extents, &index, &finder.all[i]);
+    if (error == 0)
+        error = extents_sort(*extents);
+    free(finder.all);
+    if (error < 0) {
+        extents_destroy(*extents);
+        *extents = NULL;
+        return error;
+    }
+    (*extents)->min_server_ms = finder.min_server_ms;
+    (*extents)->max_server_ms = finder.max_server_ms;
+    return 0;
+}
+
+/* ---- reading the segment back ---------------------------------------------------------------- */
+
+static void rebuild_stop(struct rebuild *rebuild)
+{
+    if (rebuild->image != NULL)
+        (void)munmap(rebuild->image, rebuild->segment->segment_bytes);
+    rebuild->image = NULL;
+    rebuild->segment = NULL;
+    rebuild->finished = false;
+}
+
+static void rebuild_read(struct rebuild *rebuild);
+
+static void handle_part_read(struct media_read *read, int32_t result)
+{
+    struct rebuild *rebuild =
+        (struct rebuild *)(void *)((char *)read - offsetof(struct rebuild, read));
+    rebuild->under_way = false;
+    /* What cannot be read stays zeros: damaged, like any other bytes that are not valid. */
+    if (result > 0 && (uint64_t)result < rebuild->part.iov_len)
+        rebuild->read_bytes += (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
+    if (result <= 0 || (uint64_t)result == rebuild->part.iov_len ||
+        result < IMLOG_BLOCK_BYTES)
+        rebuild->read_bytes += rebuild->part.iov_len;
+    if (rebuild->read_bytes >= rebuild->segment->segment_bytes)
+        rebuild->finished = true;
+    else
+        rebuild_read(rebuild);
+}
+
+static void rebuild_read(struct rebuild *rebuild)
+{
+    uint64_t rest_bytes = rebuild->segment->segment_bytes - rebuild->read_bytes;
+    rebuild->part = (struct iovec){
+        .iov_base = rebuild->image + rebuild->read_bytes,
+        .iov_len = rest_bytes < REBUILD_READ_BYTES ? rest_bytes : REBUILD_READ_BYTES};
+    rebuild->read.done = handle_part_read;
+    rebuild->read.parts = &rebuild->part;
+    rebuild->read.part_count = 1;
+    rebuild->read.offset = rebuild->read_bytes;
+    rebuild->under_way = media_read_start(rebuild->segment, &rebuild->read) == 0;
+    if (!rebuild->under_way)
+        rebuild->finished = true; /* the rest counts as damaged */
+}
+
+void rebuild_want(struct rebuild *rebuild, struct segment *segment)
+{
+    if (rebuild->segment != NULL)
+        return;
+    void *image = mmap(NULL, segment->segment_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (image == MAP_FAILED)
+        return; /* asked again by the pull's next try */
+    segment->footer_damaged = true;
+    log_report(&rebuild->store->log, IMLOG_WARNING,
+               "shard %u: the footer of segment %u is damaged; rebuilding its index from the "
+               "segment's batches",
+               rebuild->store->log.shard_index, segment->number);
+    rebuild->segment = segment;
+    rebuild->image = image;
+    rebuild->read_bytes = 0;
+    rebuild_read(rebuild);
+}
+
+bool rebuild_turn(struct rebuild *rebuild)
+{
+    if (!rebuild->finished)
+        return false;
+    struct segment *segment = rebuild->segment;
+    struct log *log = &rebuild->store->log;
+    struct image image = {
+        .bytes = rebuild->image, .byte_count = segment->segment_bytes, .file = -1};
+    struct scan scan;
+    struct extents *extents = NULL;
+    if (image_scan(&image, segment->number, log->shard_index, log->salt, segment->base_lsn,
+                   segment->trailer, &scan) == 0 &&
+        rebuild_extents(scan, &extents) < 0)
+        return false; /* no memory: again in the next turn */
+    if (extents == NULL && (extents = extents_create(segment->number)) == NULL)
+        return false;
+    extents->keep = true;
+    if (extents_sort(extents) < 0) {
+        extents_destroy(extents);
+        return false;
+    }
+    store_add_extents(rebuild->store, extents);
+    rebuild->count++;
+    rebuild_stop(rebuild);
+    return true;
+}
+
+void rebuild_deinit(struct rebuild *rebuild)
+{
+    IMLOG_ASSERT(!rebuild->under_way);
+    if (rebuild->segment != NULL)
+        rebuild_stop(rebuild);
+}
