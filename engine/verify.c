@@ -1,0 +1,546 @@
+/* verify.c: every stored byte of a data directory, checked, and what is wrong named.
+ *
+ * A sealed segment says twice what it holds: in its batches and in its footer. So whatever one
+ * flipped bit hits, the other side tells exactly which messages are affected. In a segment that
+ * is not sealed yet, damage is told by the record headers that survive and by the holes in the
+ * sessions' seqs. Beside a running node a segment can change while it is read: one that looks
+ * wrong is read once more before it is believed. */
+#define _GNU_SOURCE
+#include "engine/base/assert.h"
+#include "engine/io/blocking.h"
+#include "engine/reader_state.h"
+#include "engine/store/footer.h"
+#include "engine/store/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A message seen in a segment's batches. */
+struct seen {
+    uint64_t session_id;
+    uint64_t seq;
+    uint32_t offset;
+    bool intact;
+};
+
+/* One finding, kept until the segment has been read again. */
+struct kept {
+    struct imlog_finding finding;
+    const char *what;
+};
+
+struct verify {
+    struct imlog_reader *reader;
+    struct reader_shard *shard;
+    uint32_t shard_index;
+    void (*found)(void *arg, const struct imlog_finding *finding);
+    void *arg;
+    struct sessions latest; /* of the shard: the highest seq met */
+    struct seen *seen;      /* of the segment */
+    uint32_t seen_count;
+    uint32_t seen_capacity;
+    struct kept *kept; /* of the segment */
+    uint32_t kept_count;
+    uint32_t kept_capacity;
+    char file[64];
+    int64_t finding_count;
+    int error;
+};
+
+/* ---- findings ----------------------------------------------------------------------------------- */
+
+static void *verify_grow(struct verify *verify, void *array, uint32_t count, uint32_t *capacity,
+                         size_t item_bytes)
+{
+    if (count < *capacity)
+        return array;
+    uint32_t bigger_capacity = *capacity == 0 ? 256 : *capacity * 2;
+    void *bigger = reallocarray(array, bigger_capacity, item_bytes);
+    if (bigger == NULL) {
+        verify->error = -ENOMEM;
+        return array;
+    }
+    *capacity = bigger_capacity;
+    return bigger;
+}
+
+static void verify_keep(struct verify *verify, struct imlog_finding finding, const char *what)
+{
+    verify->kept = verify_grow(verify, verify->kept, verify->kept_count, &verify->kept_capacity,
+                               sizeof(struct kept));
+    if (verify->error < 0)
+        return;
+    finding.shard_index = verify->shard_index;
+    verify->kept[verify->kept_count++] = (struct kept){.finding = finding, .what = what};
+}
+
+static void verify_structure(struct verify *verify, uint64_t offset, uint32_t lost_records,
+                             const char *what)
+{
+    struct imlog_finding finding = {.offset = offset, .lost_records = lost_records};
+    verify_keep(verify, finding, what);
+}
+
+/* One more seq of a session is affected: extends the range before where it follows it. */
+static void verify_affected(struct verify *verify, uint64_t session_id, uint64_t seq,
+                            uint64_t offset, const char *what)
+{
+    if (verify->kept_count > 0) {
+        struct kept *last = &verify->kept[verify->kept_count - 1];
+        if (last->finding.session_id == session_id && last->finding.last_seq + 1 == seq &&
+            last->what == what) {
+            last->finding.last_seq = seq;
+            return;
+        }
+    }
+    struct imlog_finding finding = {
+        .offset = offset, .session_id = session_id, .first_seq = seq, .last_seq = seq};
+    verify_keep(verify, finding, what);
+}
+
+static void verify_tell(struct verify *verify)
+{
+    for (uint32_t i = 0; i < verify->kept_count; i++) {
+        struct imlog_finding finding = verify->kept[i].finding;
+        finding.file = verify->file;
+        finding.what = verify->kept[i].what;
+        verify->found(verify->arg, &finding);
+    }
+    verify->finding_count += verify->kept_count;
+    verify->kept_count = 0;
+}
+
+/* ---- batches -------------------------------------------------------------------------------------- */
+
+static void verify_see(struct verify *verify, const struct record *record, uint32_t offset,
+                       bool intact)
+{
+    if (record->header.kind == RECORD_KEY && !intact) {
+        verify_structure(verify, offset, 0, "a string key is damaged; its id has no name now");
+        return;
+    }
+    if (record->header.kind != RECORD_MESSAGE)
+        return;
+    verify->seen = verify_grow(verify, verify->seen, verify->seen_count, &verify->seen_capacity,
+                               sizeof(struct seen));
+    if (verify->error == 0)
+        verify->seen[verify->seen_count++] = (struct seen){.session_id = record->header.subject_id,
+                                                           .seq = record->header.seq,
+                                                           .offset = offset,
+                                                           .intact = intact};
+}
+
+/* A batch or a damaged range of the segment: what it holds. True if all its records are there
+ * and intact, so that damage to it costs no message. */
+static bool verify_item(struct verify *verify)
+{
+    const struct walk *walk = &verify->shard->walk;
+    bool complete = walk->verdict == SCAN_BATCH ||
+                    (walk->item.header_valid && walk->record_count == walk->item.header.record_count);
+    for (uint32_t i = 0; i < walk->record_count; i++) {
+        struct record record;
+        walk_record_at(walk, i, &record);
+        verify_see(verify, &record, walk->records[i].offset, walk->records[i].payload_valid);
+        complete = complete && walk->records[i].payload_valid;
+    }
+    return complete;
+}
+
+static int verify_batches(struct verify *verify)
+{
+    struct walk *walk = &verify->shard->walk;
+    int more;
+    while ((more = walk_next_item(walk)) > 0) {
+        bool complete = verify_item(verify);
+        if (walk->verdict == SCAN_BATCH)
+            continue;
+        uint32_t lost = walk->item.header_valid && !walk->sealed &&
+                                walk->item.header.record_count > walk->record_count
+                            ? walk->item.header.record_count - walk->record_count
+                            : 0;
+        if (complete)
+            verify_structure(verify, walk->item.offset, 0,
+                             "a batch is damaged outside its records; no message is affected");
+        else if (!walk->item.header_valid)
+            verify_structure(verify, walk->item.offset, 0,
+                             "a batch header is damaged; its records are judged one by one");
+        else if (lost > 0)
+            verify_structure(verify, walk->item.offset, lost,
+                             "records of a batch are damaged beyond telling their sessions");
+    }
+    return more;
+}
+
+static int compare_seen(const void *left, const void *right)
+{
+    const struct seen *a = left;
+    const struct seen *b = right;
+    if (a->session_id != b->session_id)
+        return a->session_id < b->session_id ? -1 : 1;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static struct seen *verify_find(const struct verify *verify, uint64_t session_id, uint64_t seq)
+{
+    struct seen key = {.session_id = session_id, .seq = seq};
+    return verify->seen_count == 0 ? NULL
+                                   : bsearch(&key, verify->seen, verify->seen_count,
+                                             sizeof(struct seen), compare_seen);
+}
+
+/* ---- footer ----------------------------------------------------------------------------------------- */
+
+static const uint8_t *verify_block(const struct verify *verify, uint32_t block)
+{
+    return verify->shard->walk.image.bytes + (size_t)block * IMLOG_BLOCK_BYTES;
+}
+
+static bool verify_footer_kind(struct verify *verify, enum segment_block_kind kind,
+                               uint32_t block_count, const char *what)
+{
+    const struct walk *walk = &verify->shard->walk;
+    bool valid = true;
+    for (uint32_t i = 0; i < block_count; i++) {
+        uint32_t block = kind == SEGMENT_EXTENTS   ? segment_extents_block(&walk->trailer, i)
+                         : kind == SEGMENT_OFFSETS ? segment_offsets_block(&walk->trailer, i)
+                                                   : segment_fences_block(&walk->trailer, i);
+        if (segment_block_check(verify_block(verify, block), kind, walk->trailer.number, i,
+                                walk->salt) >= 0)
+            continue;
+        valid = false;
+        verify_structure(verify, (uint64_t)block * IMLOG_BLOCK_BYTES, 0, what);
+    }
+    return valid;
+}
+
+static void verify_extent(struct verify *verify, const struct segment_extent *entry)
+{
+    const struct walk *walk = &verify->shard->walk;
+    for (uint32_t i = 0; i < entry->count; i++) {
+        uint64_t index = (uint64_t)entry->offsets_index + i;
+        if (index >= walk->trailer.message_count) {
+            verify_structure(verify, walk->trailer.end_offset, 0,
+                             "a footer entry points outside its footer");
+            return;
+        }
+        const uint8_t *block = verify_block(
+            verify, segment_offsets_block(&walk->trailer,
+                                          (uint32_t)(index / SEGMENT_OFFSETS_PER_BLOCK)));
+        uint32_t offset = footer_offset(block, (uint32_t)(index % SEGMENT_OFFSETS_PER_BLOCK));
+        uint64_t seq = entry->first_seq + i;
+        const struct seen *seen = verify_find(verify, entry->session_id, seq);
+        if (seen == NULL || !seen->intact)
+            verify_affected(verify, entry->session_id, seq, offset,
+                            offset == SEGMENT_OFFSET_LOST
+                                ? "lost to damage before the segment was sealed"
+                                : "the message is damaged");
+        else if (seen->offset != offset)
+            verify_affected(verify, entry->session_id, seq, offset,
+                            "the footer points to another place than the message's");
+    }
+}
+
+/* A valid footer names all messages of the segment: compare. */
+static void verify_against_footer(struct verify *verify)
+{
+    const struct walk *walk = &verify->shard->walk;
+    for (uint32_t i = 0; i < walk->trailer.extents_blocks; i++) {
+        const uint8_t *block = verify_block(verify, segment_extents_block(&walk->trailer, i));
+        int count = segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i,
+                                        walk->salt);
+        for (int j = 0; j < count; j++) {
+            struct segment_extent entry;
+            memcpy(&entry,
+                   block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
+                   sizeof(entry));
+            verify_extent(verify, &entry);
+        }
+    }
+    if (walk->trailer.message_count < verify->seen_count)
+        verify_structure(verify, walk->trailer.end_offset, 0,
+                         "the footer lacks messages that the segment holds");
+}
+
+static bool verify_footer(struct verify *verify)
+{
+    const struct segment_trailer *trailer = &verify->shard->walk.trailer;
+    bool extents = verify_footer_kind(verify, SEGMENT_EXTENTS, trailer->extents_blocks,
+                                      "a footer block (extents) is damaged; it is rebuilt from "
+                                      "the segment when needed, no message is affected");
+    bool offsets = verify_footer_kind(verify, SEGMENT_OFFSETS, trailer->offsets_blocks,
+                                      "a footer block (offsets) is damaged; it is rebuilt from "
+                                      "the segment when needed, no message is affected");
+    (void)verify_footer_kind(verify, SEGMENT_FENCES, trailer->fence_blocks,
+                             "a footer block (fences) is damaged; it is rebuilt from the segment "
+                             "when needed, no message is affected");
+    return extents && offsets;
+}
+
+/* ---- seqs over segments -------------------------------------------------------------------------- */
+
+static struct session *verify_latest(struct verify *verify, uint64_t session_id)
+{
+    uint32_t index = sessions_find(&verify->latest, session_id);
+    if (index == SESSION_NONE) {
+        if (sessions_reserve(&verify->latest, session_id) < 0) {
+            verify->error = -ENOMEM;
+            return NULL;
+        }
+        index = sessions_add(&verify->latest, session_id, IMLOG_KIND_GROUP);
+    }
+    return sessions_at(&verify->latest, index);
+}
+
+/* Without a footer to compare with: broken records, and holes before the ones that are there. */
+static void verify_by_records(struct verify *verify)
+{
+    for (uint32_t i = 0; i < verify->seen_count && verify->error == 0; i++) {
+        const struct seen *seen = &verify->seen[i];
+        const struct session *session = verify_latest(verify, seen->session_id);
+        if (session == NULL)
+            return;
+        uint64_t expected_seq = (uint64_t)session->latest_seq + 1;
+        bool first_here = i == 0 || verify->seen[i - 1].session_id != seen->session_id;
+        if (!first_here)
+            expected_seq = verify->seen[i - 1].seq + 1;
+        for (uint64_t seq = expected_seq; seq < seen->seq; seq++)
+            verify_affected(verify, seen->session_id, seq, seen->offset,
+                            "the message is lost to damage");
+        if (!seen->intact)
+            verify_affected(verify, seen->session_id, seen->seq, seen->offset,
+                            "the message is damaged");
+    }
+}
+
+/* What this segment's end means for the next one's holes. */
+static void verify_advance(struct verify *verify, bool footer_valid)
+{
+    const struct walk *walk = &verify->shard->walk;
+    for (uint32_t i = 0; i < verify->seen_count && verify->error == 0; i++) {
+        struct session *session = verify_latest(verify, verify->seen[i].session_id);
+        if (session != NULL && verify->seen[i].seq > session->latest_seq)
+            session->latest_seq = verify->seen[i].seq & ((UINT64_C(1) << 48) - 1);
+    }
+    for (uint32_t i = 0; footer_valid && i < walk->trailer.extents_blocks; i++) {
+        const uint8_t *block = verify_block(verify, segment_extents_block(&walk->trailer, i));
+        int count = segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i,
+                                        walk->salt);
+        for (int j = 0; j < count; j++) {
+            struct segment_extent entry;
+            memcpy(&entry,
+                   block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
+                   sizeof(entry));
+            struct session *session = verify_latest(verify, entry.session_id);
+            uint64_t last_seq = entry.first_seq + entry.count - 1;
+            if (session != NULL && last_seq > session->latest_seq)
+                session->latest_seq = last_seq & ((UINT64_C(1) << 48) - 1);
+        }
+    }
+}
+
+/* ---- segments --------------------------------------------------------------------------------------- */
+
+static void verify_head(struct verify *verify)
+{
+    const struct walk *walk = &verify->shard->walk;
+    struct segment_head head;
+    if (segment_head_decode(walk->image.bytes, &head) < 0 ||
+        head.number != walk->numbers[walk->at] || head.salt != walk->salt ||
+        head.shard_index != walk->shard_index)
+        verify_structure(verify, 0, 0,
+                         "the segment's head is damaged; its batches tell what it said, no "
+                         "message is affected");
+}
+
+/* A rolled segment whose trailer block is neither valid nor unwritten lost its seal. */
+static void verify_trailer(struct verify *verify)
+{
+    static const uint8_t zeros[IMLOG_BLOCK_BYTES];
+    const struct walk *walk = &verify->shard->walk;
+    const uint8_t *block = walk->image.bytes + walk->image.byte_count - IMLOG_BLOCK_BYTES;
+    if (!walk->sealed && walk->scan.offset <= walk->image.byte_count - IMLOG_BLOCK_BYTES &&
+        memcmp(block, zeros, IMLOG_BLOCK_BYTES) != 0)
+        verify_structure(verify, walk->image.byte_count - IMLOG_BLOCK_BYTES, 0,
+                         "the segment's trailer is damaged; the footer is rebuilt from the "
+                         "batches when needed, no message is affected");
+}
+
+static int verify_segment_once(struct verify *verify, bool *footer_valid)
+{
+    verify->kept_count = 0;
+    verify->seen_count = 0;
+    verify_head(verify);
+    int error = verify_batches(verify);
+    if (error < 0)
+        return error;
+    verify_trailer(verify);
+    if (verify->seen_count > 0)
+        qsort(verify->seen, verify->seen_count, sizeof(struct seen), compare_seen);
+    *footer_valid = verify->shard->walk.sealed && verify_footer(verify);
+    if (*footer_valid)
+        verify_against_footer(verify);
+    else
+        verify_by_records(verify);
+    return verify->error;
+}
+
+static int verify_segment(struct verify *verify)
+{
+    struct walk *walk = &verify->shard->walk;
+    bool footer_valid;
+    (void)snprintf(verify->file, sizeof(verify->file), SEGMENT_FILE, verify->shard_index,
+                   walk->numbers[walk->at]);
+    uint32_t at = walk->at;
+    bool placed = walk->placed;
+    uint64_t end_lsn = walk->end_lsn;
+    int error = verify_segment_once(verify, &footer_valid);
+    if (error == 0 && verify->kept_count > 0) { /* believe it only if it still is so */
+        image_unload(walk->io, &walk->image);
+        walk->at = at == 0 ? UINT32_MAX : at - 1;
+        walk->placed = placed;
+        walk->end_lsn = end_lsn;
+        image_unload(walk->io, &walk->next);
+        int entered = walk_next_segment(walk);
+        error = entered <= 0 ? entered : verify_segment_once(verify, &footer_valid);
+    }
+    if (error < 0)
+        return error;
+    verify_tell(verify);
+    verify_advance(verify, footer_valid);
+    return verify->error;
+}
+
+/* Files the walk passed over between two segments of the log are missing or unreadable. */
+static void verify_missing(struct verify *verify, uint32_t expected)
+{
+    const struct walk *walk = &verify->shard->walk;
+    for (uint32_t number = expected; number < walk->numbers[walk->at]; number++) {
+        (void)snprintf(verify->file, sizeof(verify->file), SEGMENT_FILE, verify->shard_index,
+                       number);
+        verify_structure(verify, 0, 0,
+                         "the segment file is missing or wiped; the messages it held are lost");
+        verify_tell(verify);
+    }
+}
+
+/* ---- checkpoints and identity ------------------------------------------------------------------------- */
+
+static bool verify_checkpoint_file(struct verify *verify, int file, uint64_t number)
+{
+    struct imlog_io *io = verify->reader->io;
+    uint64_t salt = verify->shard->walk.salt;
+    uint8_t *buffer = aligned_alloc(IMLOG_BLOCK_BYTES, CHECKPOINT_CHUNK_BYTES);
+    struct checkpoint_head head;
+    bool valid = false;
+    if (buffer == NULL) {
+        verify->error = -ENOMEM;
+        return true;
+    }
+    if (blocking_read(io, file, buffer, IMLOG_BLOCK_BYTES, 0) == IMLOG_BLOCK_BYTES &&
+        checkpoint_head_decode(buffer, salt, &head) == 0 && head.number == number) {
+        struct checkpoint_chunk chunk = {.kind = 0};
+        uint64_t offset = IMLOG_BLOCK_BYTES;
+        for (uint32_t index = 0; chunk.kind != CHECKPOINT_END; index++) {
+            if (blocking_read(io, file, buffer, CHECKPOINT_CHUNK_BYTES, offset) !=
+                    CHECKPOINT_CHUNK_BYTES ||
+                checkpoint_chunk_decode(buffer, number, index, salt, &chunk) < 0)
+                break;
+            offset += CHECKPOINT_CHUNK_BYTES;
+        }
+        valid = chunk.kind == CHECKPOINT_END;
+    }
+    free(buffer);
+    return valid;
+}
+
+static void handle_checkpoint_name(void *arg, const char *name)
+{
+    struct verify *verify = arg;
+    uint64_t number = snapshot_number(name);
+    char path[DIR_PATH_BYTES + 32];
+    if (number == 0)
+        return;
+    (void)snprintf(path, sizeof(path), "%s/%s", verify->shard->walk.directory, name);
+    int file = blocking_open(verify->reader->io, path, O_RDONLY | O_DIRECT);
+    if (file == -ENOENT)
+        return; /* replaced by a newer one meanwhile */
+    bool valid = file >= 0 && verify_checkpoint_file(verify, file, number);
+    if (file >= 0)
+        (void)blocking_close(verify->reader->io, file);
+    if (valid)
+        return;
+    (void)snprintf(verify->file, sizeof(verify->file), "shard-%03u/%s", verify->shard_index, name);
+    verify_structure(verify, 0, 0,
+                     "the checkpoint is damaged; opening uses an older one or the log, no message "
+                     "is affected");
+    verify_tell(verify);
+}
+
+static int verify_identity(struct verify *verify)
+{
+    char path[DIR_PATH_BYTES + 32];
+    uint8_t *bytes = calloc(1, IDENTITY_FILE_BYTES);
+    if (bytes == NULL)
+        return -ENOMEM;
+    (void)snprintf(path, sizeof(path), "%s/%s", verify->reader->path, IDENTITY_FILE);
+    int file = blocking_open(verify->reader->io, path, O_RDONLY);
+    int64_t got = file < 0 ? file
+                           : blocking_read(verify->reader->io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    if (file >= 0)
+        (void)blocking_close(verify->reader->io, file);
+    (void)snprintf(verify->file, sizeof(verify->file), "%s", IDENTITY_FILE);
+    for (uint64_t copy = 0; got >= 0 && copy < IDENTITY_COPIES; copy++) {
+        struct identity identity;
+        if (identity_decode(bytes + copy * sizeof(identity), sizeof(identity), &identity) < 0)
+            verify_structure(verify, copy * sizeof(identity), 0,
+                             "one copy of the identity is damaged; the other one is used");
+    }
+    free(bytes);
+    verify_tell(verify);
+    return got < 0 ? (int)got : 0;
+}
+
+/* ---- all --------------------------------------------------------------------------------------------- */
+
+static int verify_shard(struct verify *verify, uint32_t shard_index)
+{
+    verify->shard_index = shard_index;
+    verify->shard = &verify->reader->shards[shard_index];
+    struct walk *walk = &verify->shard->walk;
+    uint32_t expected = 0;
+    int more;
+    walk_rewind(walk);
+    while ((more = walk_next_segment(walk)) > 0) {
+        if (expected != 0)
+            verify_missing(verify, expected);
+        expected = walk->numbers[walk->at] + 1;
+        int error = verify_segment(verify);
+        if (error < 0)
+            return error;
+    }
+    walk_rewind(walk);
+    sessions_deinit(&verify->latest);
+    if (more < 0)
+        return more;
+    int error = verify->reader->io->ops->list(verify->reader->io, walk->directory,
+                                              handle_checkpoint_name, verify);
+    return error < 0 ? error : verify->error;
+}
+
+int64_t imlog_reader_verify(struct imlog_reader *reader,
+                            void (*found)(void *arg, const struct imlog_finding *finding),
+                            void *arg)
+{
+    struct verify verify = {.reader = reader, .found = found, .arg = arg};
+    int error = verify_identity(&verify);
+    for (uint32_t i = 0; i < reader->identity.shard_count && error == 0; i++)
+        error = verify_shard(&verify, i);
+    sessions_deinit(&verify.latest);
+    free(verify.seen);
+    free(verify.kept);
+    return error < 0 ? error : verify.finding_count;
+}
