@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIR_LOCK_PATIENCE_NS UINT64_C(1000000000)
+#define DIR_LOCK_PATIENCE_NS UINT64_C(2000000000)
 #define DIR_LOCK_RETRY_NS UINT64_C(10000000)
 
 struct imlog_dir {
@@ -60,6 +60,11 @@ const struct identity *dir_identity(const struct imlog_dir *dir)
 const char *dir_path(const struct imlog_dir *dir)
 {
     return dir->path;
+}
+
+int dir_lock_file(const struct imlog_dir *dir)
+{
+    return dir->lock_file;
 }
 
 static int dir_join(char *out, const char *path, const char *name)
@@ -216,8 +221,8 @@ static int dir_locked(struct imlog_dir *dir, const char *lock_path, struct imlog
                    dir->path, digits > 0 ? pid : "unknown", lock_path);
 }
 
-/* The ring of a process that was just killed holds its files a little longer than the process
- * itself is seen: a restart right behind a kill must not fail for that. */
+/* The rings of a process that was just killed hold the lock until their last write has landed,
+ * a little longer than the process itself is seen: a restart right behind a kill waits for it. */
 static int dir_lock_patiently(struct imlog_dir *dir)
 {
     const struct imlog_io_ops *ops = dir->io->ops;
@@ -343,7 +348,9 @@ int imlog_dir_open(struct imlog_io *io, const char *path, const struct imlog_dir
 
 void imlog_dir_close(struct imlog_dir *dir)
 {
-    if (dir->lock_file >= 0)
+    if (dir->lock_file >= 0) {
+        dir->io->ops->unlock(dir->io, dir->lock_file);
         (void)blocking_close(dir->io, dir->lock_file);
+    }
     free(dir);
 }

@@ -13,6 +13,7 @@ const struct identity *dir_identity(const struct imlog_dir *dir);
 /* DIR/shard-NNN into path (DIR_PATH_BYTES). -ENAMETOOLONG. */
 int dir_shard_path(const char *dir_path, uint32_t shard_index, char *path);
 const char *dir_path(const struct imlog_dir *dir);
+int dir_lock_file(const struct imlog_dir *dir);
 
 /* Read imlog.id (blocking). IMLOG_EFOREIGN if there is none or it is something else. */
 int dir_read_identity(struct imlog_io *io, const char *path, struct identity *identity,

@@ -9,6 +9,8 @@
 
 struct imlog_shard {
     struct store store;
+    struct imlog_dir *dir;
+    struct imlog_io *io;
 };
 
 const char *imlog_kind_name(enum imlog_kind kind)
@@ -106,8 +108,17 @@ int imlog_shard_open(struct imlog_io *io, struct imlog_dir *dir, uint32_t shard_
     struct imlog_shard *shard = calloc(1, sizeof(*shard));
     if (shard == NULL)
         return why_set(why, -ENOMEM, "out of memory");
+    shard->dir = dir;
+    shard->io = io;
+    error = io->ops->hold(io, dir_lock_file(dir));
+    if (error < 0) {
+        free(shard);
+        return why_set(why, error, "cannot hold the directory's lock: %s",
+                       imlog_error_text(error));
+    }
     error = store_init(&shard->store, &store_options, why);
     if (error < 0) {
+        io->ops->release(io, dir_lock_file(dir));
         free(shard);
         return error;
     }
@@ -118,6 +129,7 @@ int imlog_shard_open(struct imlog_io *io, struct imlog_dir *dir, uint32_t shard_
 int imlog_shard_close(struct imlog_shard *shard)
 {
     int error = store_deinit(&shard->store);
+    shard->io->ops->release(shard->io, dir_lock_file(shard->dir));
     free(shard);
     return error;
 }

@@ -30,12 +30,18 @@
 enum {
     URING_ENTRIES_DEFAULT = 1024,
     URING_REAP_COUNT = 64,
+    URING_HELD_MAX = 16,
     URING_TAG_OPEN = 1, /* in user_data: an open with O_DIRECT; its op keeps path and flags */
 };
 
 struct uring {
     struct imlog_io io; /* first: the seam hands this address around */
     struct io_uring ring;
+    bool holds; /* the ring's table of held files is there */
+    struct {
+        int file;
+        uint32_t holders;
+    } held[URING_HELD_MAX];
 };
 
 static struct uring *uring_of(struct imlog_io *io)
@@ -200,6 +206,61 @@ static int uring_lock(struct imlog_io *io, int file)
     return flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 }
 
+static void uring_unlock(struct imlog_io *io, int file)
+{
+    (void)io;
+    (void)flock(file, LOCK_UN);
+}
+
+/* A file in the ring's table is let go by the kernel when the ring ends, and that is after the
+ * ring's last request. */
+static int uring_hold_new(struct uring *uring, uint32_t slot, int file)
+{
+    int table[URING_HELD_MAX];
+    for (uint32_t i = 0; i < URING_HELD_MAX; i++)
+        table[i] = -1;
+    if (!uring->holds) {
+        int error = io_uring_register_files(&uring->ring, table, URING_HELD_MAX);
+        if (error < 0)
+            return error;
+        uring->holds = true;
+    }
+    int rc = io_uring_register_files_update(&uring->ring, slot, &file, 1);
+    if (rc < 0)
+        return rc;
+    uring->held[slot].file = file;
+    uring->held[slot].holders = 1;
+    return 0;
+}
+
+static int uring_hold(struct imlog_io *io, int file)
+{
+    struct uring *uring = uring_of(io);
+    uint32_t free_slot = URING_HELD_MAX;
+    for (uint32_t i = 0; i < URING_HELD_MAX; i++) {
+        if (uring->held[i].holders > 0 && uring->held[i].file == file) {
+            uring->held[i].holders++;
+            return 0;
+        }
+        if (uring->held[i].holders == 0)
+            free_slot = i;
+    }
+    return free_slot == URING_HELD_MAX ? -EMFILE : uring_hold_new(uring, free_slot, file);
+}
+
+static void uring_release(struct imlog_io *io, int file)
+{
+    struct uring *uring = uring_of(io);
+    int none = -1;
+    for (uint32_t i = 0; i < URING_HELD_MAX; i++) {
+        if (uring->held[i].holders == 0 || uring->held[i].file != file)
+            continue;
+        if (--uring->held[i].holders == 0)
+            (void)io_uring_register_files_update(&uring->ring, i, &none, 1);
+        return;
+    }
+}
+
 static uint32_t uring_cpu_count(struct imlog_io *io)
 {
     (void)io;
@@ -317,6 +378,9 @@ static const struct imlog_io_ops uring_ops = {
     .file_bytes = uring_file_bytes,
     .free_bytes = uring_free_bytes,
     .lock = uring_lock,
+    .unlock = uring_unlock,
+    .hold = uring_hold,
+    .release = uring_release,
     .cpu_count = uring_cpu_count,
     .process_id = uring_process_id,
     .monotonic_ns = uring_monotonic_ns,

@@ -217,14 +217,13 @@ static int log_roll(struct log *log)
     return 0;
 }
 
-/* Whether the active segment still takes a batch of so many records bytes, a watermark behind
- * it, the footer and the trailer. */
-static bool log_fits_active(const struct log *log, uint32_t records_bytes, uint64_t footer_bytes)
+/* Whether the active segment still takes batches of so many bytes (padded), a watermark behind
+ * them, the footer and the trailer. */
+static bool log_fits_active(const struct log *log, uint64_t batches_bytes, uint64_t footer_bytes)
 {
-    return log->active != NULL &&
-           log->fill_offset + (uint64_t)batch_padded_bytes(records_bytes) + footer_bytes +
-                   2 * IMLOG_BLOCK_BYTES <=
-               log->active->segment_bytes;
+    return log->active != NULL && log->fill_offset + batches_bytes + footer_bytes +
+                                          2 * IMLOG_BLOCK_BYTES <=
+                                      log->active->segment_bytes;
 }
 
 static uint64_t log_unwritten_bytes_max(const struct log *log)
@@ -238,7 +237,11 @@ int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
     if (log->degraded)
         return IMLOG_EDEGRADED;
     bool filled = log->fill_count > 0 && log->fill_bytes + bytes > IMLOG_BATCH_FILL_BYTES;
-    bool roll = !log_fits_active(log, filled ? bytes : log->fill_bytes + bytes, footer_bytes);
+    /* A batch that is full is closed where it is; the records then begin one behind it. */
+    uint64_t batches_bytes = filled ? (uint64_t)batch_padded_bytes(log->fill_bytes) +
+                                          batch_padded_bytes(bytes)
+                                    : batch_padded_bytes(log->fill_bytes + bytes);
+    bool roll = !log_fits_active(log, batches_bytes, footer_bytes);
     if (log_queue_full(log))
         return IMLOG_EBUSY; /* even when this needs no slot now: close must always find one */
     uint64_t end_lsn = log->fill_lsn + batch_padded_bytes(log->fill_bytes) +
@@ -288,7 +291,8 @@ static void log_idle_turn(struct log *log)
     uint64_t now_ns = log->io->ops->monotonic_ns(log->io);
     if (log->idle_since_ns == 0)
         log->idle_since_ns = now_ns;
-    else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS && log_fits_active(log, 0, 0))
+    else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS &&
+             log_fits_active(log, 0, 0))
         (void)log_close_batch(log); /* for lack of memory: the next turn tries again */
 }
 
@@ -385,7 +389,7 @@ int log_start(struct log *log, uint64_t footer_bytes)
         if (error < 0)
             return error;
     }
-    if (!log_fits_active(log, 0, footer_bytes)) {
+    if (!log_fits_active(log, IMLOG_BLOCK_BYTES, footer_bytes)) {
         int error = log_start_segment(log);
         if (error == IMLOG_EDISKFULL) {
             log_report(log, IMLOG_WARNING,

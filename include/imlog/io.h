@@ -60,8 +60,14 @@ struct imlog_io_ops {
                 void *arg);
     int (*file_bytes)(struct imlog_io *io, int file, uint64_t *bytes);
     int (*free_bytes)(struct imlog_io *io, const char *path, uint64_t *bytes);
-    /* Exclusive advisory lock for the life of the handle; -EWOULDBLOCK if another process has it. */
+    /* Exclusive advisory lock, until unlocked or until nothing holds the file any more;
+     * -EWOULDBLOCK if another process has it. */
     int (*lock)(struct imlog_io *io, int file);
+    void (*unlock)(struct imlog_io *io, int file);
+    /* Hold a locked file for as long as any operation of this io may still reach the disk. A
+     * killed process's writes can land after it is gone; its lock must not go first. */
+    int (*hold)(struct imlog_io *io, int file);
+    void (*release)(struct imlog_io *io, int file);
 
     /* What the process is: for the lock file and for defaults. */
     uint32_t (*cpu_count)(struct imlog_io *io);

@@ -88,6 +88,11 @@ def run_tool(name, *args, input=b"", env=None, deadline_s=TOOL_S, stdout=subproc
     return done
 
 
+def json_lines(text):
+    """The lines of JSONL text. (splitlines() would also cut at U+2028 inside a string.)"""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 class Node:
     """One imlogd and its data directory; start() again after kill() or stop() reopens it."""
 
@@ -202,7 +207,7 @@ class Node:
         done = run_tool("imlog-dump", "export", "--data-dir", self.data_dir, *args)
         if done.returncode != 0:
             raise AssertionError(f"export: {done.returncode}\n{done.stderr}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [json.loads(line) for line in json_lines(done.stdout)]
 
     def verify(self, *args):
         return run_tool("imlog-dump", "verify", "--data-dir", self.data_dir, *args)

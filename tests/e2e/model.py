@@ -56,10 +56,17 @@ class Ledger:
     def __init__(self):
         self.appends = {}  # session_id -> [Append] in seq order
         self.acks = {}     # session_id -> [Appended] in seq order
+        self._client_msg_id = 0
+
+    def next_client_msg_id(self):
+        """Never the same again, also when the message it was for was refused."""
+        self._client_msg_id += 1
+        return self._client_msg_id
 
     def add(self, item, result):
         appends = self.appends.setdefault(item.session_id, [])
-        assert result.code == 0 and result.seq == len(appends) + 1, (item, result)
+        assert result.code == 0 and result.seq == len(appends) + 1, (
+            f"session {item.session_id}: the append after seq {len(appends)} got {result}")
         appends.append(item)
         self.acks.setdefault(item.session_id, []).append(result)
 
@@ -68,14 +75,12 @@ class Ledger:
 
     def fill(self, client, random, session_ids, count, bytes_max=400, batch=200):
         """Append `count` random messages over the sessions."""
-        client_msg_id = sum(map(len, self.appends.values()))
         while count > 0:
             items = []
             for _ in range(min(batch, count)):
-                client_msg_id += 1
                 items.append(Append(
                     session_id=random.choice(session_ids), sender_id=random.randint(1, 9),
-                    client_msg_id=client_msg_id, client_ms=random.getrandbits(40),
+                    client_msg_id=self.next_client_msg_id(), client_ms=random.getrandbits(40),
                     type=random.getrandbits(16), body=random_body(random, bytes_max)))
             for item, result in zip(items, client.append(items)):
                 self.add(item, result)

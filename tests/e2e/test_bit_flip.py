@@ -5,7 +5,7 @@ byte, and answers those with a typed gap. What is lost is measured by export, no
 import json
 import shutil
 
-from harness import ImlogTest, main, run_tool
+from harness import ImlogTest, json_lines, main, run_tool
 from imlog_wire import GAP_DAMAGED
 from model import Ledger
 
@@ -75,7 +75,7 @@ class BitFlip(ImlogTest):
         done = run_tool("imlog-dump", "export", "--data-dir", data_dir)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         lines = {}
-        for line in done.stdout.splitlines():
+        for line in json_lines(done.stdout):
             fields = json.loads(line)
             lines[fields["session_id"], fields["seq"]] = line
         return lines

@@ -144,10 +144,9 @@ class DiskFull(ImlogTest):
                     pass
 
     def _items(self, ledger, count):
-        first = sum(map(len, ledger.appends.values())) + 1
         return [Append(session_id=self.random.randint(1, 8), sender_id=1,
-                       client_msg_id=first + n, body=self.random.randbytes(8000))
-                for n in range(count)]
+                       client_msg_id=ledger.next_client_msg_id(),
+                       body=self.random.randbytes(8000)) for _ in range(count)]
 
     def _take(self, ledger, items, results):
         """Add what was acked; the codes of what was not."""

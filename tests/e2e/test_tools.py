@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from harness import ImlogTest, main, run_tool, start_tool
+from harness import ImlogTest, json_lines, main, run_tool, start_tool
 from imlog_wire import KIND_BROADCAST, KIND_DIRECT, KIND_GROUP, Append
 
 VERBS = ("ping", "info", "append", "pull", "session", "sessions", "stats")
@@ -168,7 +168,7 @@ class Ctl(ImlogTest):
 class Export(ImlogTest):
 
     def fill(self, node):
-        """Messages of all kinds by keys and by ids; [(session, sender, kind, body)]."""
+        """Messages of all kinds by keys and by ids, as dicts of what an export tells of them."""
         told = []
         with node.connect() as client:
             room, pair, ann, bob = [r.id for r in client.resolve(
@@ -189,7 +189,7 @@ class Export(ImlogTest):
                              "session_id": session_id, "sender_id": sender_id,
                              "client_msg_id": number, "ts_ms": 1000 + number,
                              "server_ms": result.server_ms, "type": number % 5})
-        return told
+        return sorted(told, key=lambda message: message["msg_id"])
 
     @staticmethod
     def body(line):
@@ -246,7 +246,7 @@ class Export(ImlogTest):
         out = self.directory / "out.jsonl"
         done = run_tool("imlog-dump", "export", "--data-dir", node.data_dir, "--output", out)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual([json.loads(line) for line in out.read_text().splitlines()],
+        self.assertEqual([json.loads(line) for line in json_lines(out.read_text())],
                          node.export())
         with open("/dev/full", "wb") as full:
             done = run_tool("imlog-dump", "export", "--data-dir", node.data_dir, stdout=full)

@@ -262,13 +262,15 @@ static int state_save(struct replay *replay)
     return error < 0 ? refuse(replay, error, &why) : TOOL_OK;
 }
 
-/* Everything has an outcome: count, and deal with what was refused. */
+/* Count what is stored, and deal with what was refused. */
 static int batch_settle(struct replay *replay, const struct imlog_why *refusal)
 {
     int code = TOOL_OK;
     for (uint32_t i = 0; i < replay->batch.count && code == TOOL_OK; i++) {
         const struct sender_outcome *outcome = &replay->batch.outcomes[i];
         const uint64_t session_id = replay->batch.messages[i].session_id;
+        if (outcome->code == IMLOG_EUNKNOWN)
+            continue; /* behind a refused one that ends the replay */
         if (outcome->code < 0) {
             const bool told = refusal->text[0] != '\0';
             code = line_refuse(replay, replay->batch.items[i].line_number, outcome->code,
@@ -289,7 +291,8 @@ static int batch_send(struct replay *replay)
     struct imlog_why refusal = {.text = ""};
     if (replay->batch.count == 0)
         return TOOL_OK;
-    const int error = replay_batch_send(&replay->batch, &replay->sender, &refusal, &why);
+    const int error =
+        replay_batch_send(&replay->batch, &replay->sender, !replay->args->skip_bad, &refusal, &why);
     if (error < 0) {
         progress_clear(&replay->progress);
         return answer_refuse(&replay->answer, error,

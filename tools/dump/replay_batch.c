@@ -105,8 +105,8 @@ static int names_settle(struct replay_batch *batch, struct sender *sender, struc
 
 /* ---- send ------------------------------------------------------------------------------- */
 
-int replay_batch_send(struct replay_batch *batch, struct sender *sender, struct imlog_why *refusal,
-                      struct imlog_why *why)
+int replay_batch_send(struct replay_batch *batch, struct sender *sender, bool stop_at_refusal,
+                      struct imlog_why *refusal, struct imlog_why *why)
 {
     const int error = names_settle(batch, sender, why);
     if (error < 0)
@@ -124,5 +124,6 @@ int replay_batch_send(struct replay_batch *batch, struct sender *sender, struct 
             .body = line->body,
         };
     }
-    return sender_append(sender, batch->messages, batch->count, batch->outcomes, refusal, why);
+    return sender_append(sender, batch->messages, batch->count, stop_at_refusal, batch->outcomes,
+                         refusal, why);
 }

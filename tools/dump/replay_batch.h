@@ -32,8 +32,8 @@ bool replay_batch_has_room(const struct replay_batch *batch, uint32_t body_bytes
 /* Takes the line, which has a client_msg_id. */
 void replay_batch_add(struct replay_batch *batch, struct history_line *line, uint64_t line_number);
 
-/* Resolve what is new and append all: outcomes[i] is then items[i]'s. Errors as sender_append. */
-int replay_batch_send(struct replay_batch *batch, struct sender *sender, struct imlog_why *refusal,
-                      struct imlog_why *why);
+/* Resolve what is new and append all: outcomes[i] is then items[i]'s. As sender_append(). */
+int replay_batch_send(struct replay_batch *batch, struct sender *sender, bool stop_at_refusal,
+                      struct imlog_why *refusal, struct imlog_why *why);
 
 #endif

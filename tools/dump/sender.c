@@ -187,28 +187,40 @@ static int rest_settle(struct rest *rest, struct sender_outcome *outcomes, bool 
     return error;
 }
 
-static bool any_refused(const struct rest *rest)
+/* Where in the batch the first message stands that is refused for good; UINT32_MAX: nowhere. */
+static uint32_t first_refused(const struct rest *rest)
 {
     for (uint32_t i = 0; i < rest->count; i++)
         if (is_for_good(rest->acks[i].code))
-            return true;
-    return false;
+            return rest->indexes[i];
+    return UINT32_MAX;
 }
 
-static int rest_send(struct sender *sender, struct rest *rest, struct sender_outcome *outcomes,
-                     struct imlog_why *refusal, struct imlog_why *why)
+/* Forget what stands behind an index of the batch. */
+static void rest_cut(struct rest *rest, uint32_t index)
+{
+    while (rest->count > 0 && rest->indexes[rest->count - 1] > index)
+        rest->count--;
+}
+
+static int rest_send(struct sender *sender, struct rest *rest, bool stop_at_refusal,
+                     struct sender_outcome *outcomes, struct imlog_why *refusal,
+                     struct imlog_why *why)
 {
     while (rest->count > 0) {
         bool progressed = false;
         int error = imlog_client_append(sender->client, rest->messages, rest->count, rest->acks);
         if (error == 0) {
-            if (any_refused(rest))
+            const uint32_t refused_index = first_refused(rest);
+            if (refused_index != UINT32_MAX)
                 (void)why_fill(refusal, 0, "%s", imlog_client_error(sender->client));
             error = rest_settle(rest, outcomes, &progressed);
+            if (stop_at_refusal)
+                rest_cut(rest, refused_index);
         }
         if (progressed)
             sender_succeeded(sender);
-        if (error == 0 || error == IMLOG_EABORTED)
+        if (error == 0 || error == IMLOG_EABORTED || rest->count == 0)
             continue; /* aborted: another item's failure, by now settled */
         error = sender_recover(sender, error, why);
         if (error < 0)
@@ -218,7 +230,7 @@ static int rest_send(struct sender *sender, struct rest *rest, struct sender_out
 }
 
 int sender_append(struct sender *sender, const struct imlog_client_message *messages,
-                  uint32_t message_count, struct sender_outcome *outcomes,
+                  uint32_t message_count, bool stop_at_refusal, struct sender_outcome *outcomes,
                   struct imlog_why *refusal, struct imlog_why *why)
 {
     struct rest rest = {
@@ -234,7 +246,7 @@ int sender_append(struct sender *sender, const struct imlog_client_message *mess
             rest.messages[i] = messages[i];
             rest.indexes[i] = i;
         }
-        error = rest_send(sender, &rest, outcomes, refusal, why);
+        error = rest_send(sender, &rest, stop_at_refusal, outcomes, refusal, why);
     } else {
         (void)why_fill(why, 0, "out of memory");
     }

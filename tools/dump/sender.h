@@ -28,11 +28,12 @@ struct sender_outcome {
     bool duplicate;
 };
 
-/* Append all, in order, until each has its outcome. Every message needs a client_msg_id. 0, or
- * < 0: given up, and outcomes with code IMLOG_EUNKNOWN are not known. refusal is the node's text
- * of the newest refusal for good. */
+/* Append all, in order, until each has its outcome, or with stop_at_refusal until one is refused
+ * for good: then nothing behind it in its session is stored. Every message needs a client_msg_id.
+ * 0, or < 0: given up. An outcome with code IMLOG_EUNKNOWN is not known. refusal is the node's
+ * text of the newest refusal for good. */
 int sender_append(struct sender *sender, const struct imlog_client_message *messages,
-                  uint32_t message_count, struct sender_outcome *outcomes,
+                  uint32_t message_count, bool stop_at_refusal, struct sender_outcome *outcomes,
                   struct imlog_why *refusal, struct imlog_why *why);
 
 /* Let wait_ms pass, and the connection live. */
