@@ -280,6 +280,22 @@ static bool verify_footer(struct verify *verify)
     return extents && offsets;
 }
 
+/* Behind the footer there is nothing up to the trailer. */
+static void verify_room(struct verify *verify)
+{
+    static const uint8_t zeros[IMLOG_BLOCK_BYTES];
+    const struct walk *walk = &verify->shard->walk;
+    uint32_t block = segment_fences_block(&walk->trailer, walk->trailer.fence_blocks);
+    uint32_t end = (uint32_t)(walk->image.byte_count / IMLOG_BLOCK_BYTES) - 1;
+    for (; block < end; block++) {
+        if (memcmp(verify_block(verify, block), zeros, IMLOG_BLOCK_BYTES) != 0) {
+            verify_structure(verify, (uint64_t)block * IMLOG_BLOCK_BYTES, 0,
+                             "unused room of the segment is not zeros; no message is affected");
+            return;
+        }
+    }
+}
+
 /* ---- seqs over segments -------------------------------------------------------------------------- */
 
 static struct session *verify_latest(struct verify *verify, uint64_t session_id)
@@ -380,6 +396,8 @@ static int verify_segment_once(struct verify *verify, bool *footer_valid)
     verify_trailer(verify);
     if (verify->seen_count > 0)
         qsort(verify->seen, verify->seen_count, sizeof(struct seen), compare_seen);
+    if (verify->shard->walk.sealed)
+        verify_room(verify);
     *footer_valid = verify->shard->walk.sealed && verify_footer(verify);
     if (*footer_valid)
         verify_against_footer(verify);

@@ -5,7 +5,7 @@ uint64_t hash_index_bytes(const struct hash_index *index)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < HASH_INDEX_PARTITIONS; i++)
-        bytes += (uint64_t)index->partitions[i].capacity * sizeof(uint32_t);
+        bytes += ((uint64_t)index->partitions[i].capacity * sizeof(uint32_t)) << index->tagged;
     return bytes;
 }
 

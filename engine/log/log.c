@@ -378,12 +378,31 @@ static int log_start_segment(struct log *log)
     return log_roll(log);
 }
 
+/* What follows the log's end was never acked. Zeros in its place keep stale bytes out of the
+ * segment for good: room behind a footer is zeros, and verify can say so. */
+static int log_wipe_torn(struct log *log, int file)
+{
+    const struct iovec *zeros = &log->prepare.zeros;
+    uint64_t offset = log->fill_offset;
+    while (offset < log->torn_end_offset) {
+        uint64_t rest = log->torn_end_offset - offset;
+        uint64_t part = rest < PREPARE_ZERO_BYTES ? rest : PREPARE_ZERO_BYTES;
+        int error = blocking_write(log->io, file, zeros->iov_base, part, offset, 0);
+        if (error < 0)
+            return error;
+        offset += part;
+    }
+    return 0;
+}
+
 int log_start(struct log *log, uint64_t footer_bytes)
 {
     if (log->active != NULL) {
         /* What recovery read may be in the device's cache only: durable before anyone sees it. */
         int file = media_file(log->active);
-        int error = file < 0 ? file : blocking_sync(log->io, file);
+        int error = file < 0 ? file : log_wipe_torn(log, file);
+        if (error == 0)
+            error = blocking_sync(log->io, file);
         if (error == 0)
             error = blocking_sync_directory(log->io, log->media.directory);
         if (error < 0)

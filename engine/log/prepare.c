@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { PREPARE_ZERO_BYTES = 1024 * 1024 };
-
 static void prepare_step(struct prepare *prepare, int32_t result);
 
 int prepare_init(struct prepare *prepare, struct imlog_io *io, struct media *media,

@@ -26,6 +26,8 @@ enum prepare_state {
 
 #define PREPARE_RETRY_NS UINT64_C(250000000)
 
+enum { PREPARE_ZERO_BYTES = 1024 * 1024 }; /* written at once */
+
 struct prepare {
     struct imlog_io *io;
     struct media *media;
@@ -37,7 +39,7 @@ struct prepare {
     int file;           /* -1: none */
     int directory_file; /* -1: none */
     uint64_t zeroed_bytes;
-    struct iovec zeros;
+    struct iovec zeros; /* PREPARE_ZERO_BYTES of them */
     bool under_way;  /* op is */
     int error;       /* why FAILED */
     uint64_t retry_ns;

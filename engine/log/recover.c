@@ -95,14 +95,15 @@ static int recovery_scan(struct recovery *recovery, struct scan *scan)
     return 0;
 }
 
-static void recovery_count_torn(struct recovery *recovery, const struct scan *scan)
+/* Everything behind the scan's end that is not zeros: the torn tail, wherever its parts lie. */
+static uint64_t recovery_torn_end(const struct scan *scan, uint64_t file_bytes)
 {
     static const uint8_t zeros[IMLOG_BLOCK_BYTES];
-    uint64_t offset = scan->offset;
-    while (offset < scan->end_offset &&
-           memcmp(scan->image + offset, zeros, IMLOG_BLOCK_BYTES) != 0)
-        offset += IMLOG_BLOCK_BYTES;
-    recovery->recovered->torn_bytes += offset - scan->offset;
+    uint64_t end = file_bytes;
+    while (end > scan->offset &&
+           memcmp(scan->image + end - IMLOG_BLOCK_BYTES, zeros, IMLOG_BLOCK_BYTES) == 0)
+        end -= IMLOG_BLOCK_BYTES;
+    return end;
 }
 
 static int recovery_seal(struct segment *segment, const struct segment_trailer *trailer)
@@ -158,9 +159,9 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
         error = recovery_seal(segment, &trailer);
     if (error == 0)
         error = recovery->fold->segment_end(recovery->fold->arg, segment, image->bytes);
-    if (error == 0 && !sealed)
-        recovery_count_torn(recovery, &scan);
     log->fill_offset = (uint32_t)scan.offset;
+    log->torn_end_offset =
+        sealed ? log->fill_offset : (uint32_t)recovery_torn_end(&scan, image->byte_count);
     return error < 0 ? error : 1;
 }
 
@@ -230,6 +231,8 @@ int log_recover(struct log *log, const struct log_origin *origin, const struct l
         else
             log->active = segment;
     }
+    if (log->active != NULL)
+        recovered->torn_bytes = log->torn_end_offset - log->fill_offset;
     log->epoch = recovery.epoch + 1;
     log->chain = recovery.chain;
     log->fill_lsn = recovery.end_lsn;

@@ -35,7 +35,7 @@ static inline uint64_t entry_hash(const void *arg, uint32_t value)
 int dedupe_init(struct dedupe *dedupe, uint32_t capacity)
 {
     IMLOG_ASSERT(capacity > 0);
-    *dedupe = (struct dedupe){.capacity = capacity};
+    *dedupe = (struct dedupe){.index = {.tagged = 1}, .capacity = capacity};
     void *entries = mmap(NULL, (size_t)capacity * sizeof(struct dedupe_entry),
                          PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                          0);

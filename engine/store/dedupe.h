@@ -1,7 +1,7 @@
 /* dedupe.h: the newest messages that carry a client_msg_id, to answer retries.
  *
  * The window is a count of messages, a plain FIFO: which messages are in it follows from the log
- * alone, so it is the same after a restart. An entry costs 40 bytes and about 6 of index. */
+ * alone, so it is the same after a restart. An entry costs 40 bytes and about 13 of index. */
 #ifndef ENGINE_STORE_DEDUPE_H
 #define ENGINE_STORE_DEDUPE_H
 
