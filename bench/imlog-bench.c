@@ -30,7 +30,6 @@ struct workload {
     workload_fn *run;
     uint32_t option_set;
     uint32_t window; /* defaults; 0: the general ones */
-    uint32_t connections;
     uint32_t batch;
     uint32_t bytes;
     bool needs_data_dir;
@@ -124,8 +123,6 @@ static void workload_defaults(const struct workload *workload, struct options *o
 {
     options_default(options);
     options->window = workload->window != 0 ? workload->window : options->window;
-    options->connections =
-        workload->connections != 0 ? workload->connections : options->connections;
     options->batch = workload->batch != 0 ? workload->batch : options->batch;
     options->body_bytes = workload->bytes != 0 ? workload->bytes : options->body_bytes;
 }

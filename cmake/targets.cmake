@@ -44,14 +44,10 @@ function(imlog_library name)
 endfunction()
 
 # imlog_executable(NAME SOURCES patterns... [LINKS targets...])
-# A program in bin/; none if the folder has no source for it.
+# A program in bin/.
 function(imlog_executable name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINKS")
     imlog_sources(sources SOURCES ${arg_SOURCES})
-    if(NOT sources)
-        message(STATUS "${name}: no sources, not built")
-        return()
-    endif()
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE imlog_rules ${arg_LINKS})
 endfunction()
@@ -68,15 +64,9 @@ function(imlog_sources out)
     set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
-# imlog_objects(OUT targets...): the object files of those that have any.
+# imlog_objects(OUT targets...): the object files of libraries of ours.
 function(imlog_objects out)
-    set(objects)
-    foreach(target IN LISTS ARGN)
-        get_target_property(type ${target} TYPE)
-        if(NOT type STREQUAL INTERFACE_LIBRARY)
-            list(APPEND objects $<TARGET_OBJECTS:${target}>)
-        endif()
-    endforeach()
+    list(TRANSFORM ARGN REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
     set(${out} ${objects} PARENT_SCOPE)
 endfunction()
 

@@ -189,6 +189,17 @@ static int dir_write_identity(struct imlog_io *io, const char *path, struct iden
     return error < 0 ? error : blocking_sync_directory(io, path);
 }
 
+/* The directory's own name must survive too: make it durable in the one that holds it, unless we
+ * may not read that (then somebody else made it, before us). */
+static int dir_sync_parent(struct imlog_io *io, const char *path)
+{
+    char parent[DIR_PATH_BYTES];
+    int error = dir_join(parent, path, "..");
+    if (error == 0)
+        error = blocking_sync_directory(io, parent);
+    return error == -EACCES || error == -EPERM ? 0 : error;
+}
+
 static int dir_create(struct imlog_io *io, const char *path, uint32_t shard_count,
                       struct identity *identity, struct imlog_why *why)
 {
@@ -200,6 +211,8 @@ static int dir_create(struct imlog_io *io, const char *path, uint32_t shard_coun
     io->ops->random(io, identity->uuid, sizeof(identity->uuid));
     io->ops->random(io, &identity->salt, sizeof(identity->salt));
     error = dir_make_shards(io, path, shard_count);
+    if (error == 0)
+        error = dir_sync_parent(io, path);
     if (error == 0)
         error = dir_write_identity(io, path, identity);
     if (error < 0)

@@ -105,6 +105,15 @@ static bool walk_accepts(struct walk *walk)
            scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn;
 }
 
+/* Have the next segment file in memory, if there is one. */
+static bool walk_look_ahead(struct walk *walk)
+{
+    if (walk->at + 1 >= walk->number_count ||
+        walk->numbers[walk->at] + 1 != walk->numbers[walk->at + 1])
+        return false;
+    return walk->next.bytes != NULL || walk_load(walk, walk->at + 1, &walk->next) == 0;
+}
+
 int walk_next_segment(struct walk *walk)
 {
     for (;;) {
@@ -131,6 +140,8 @@ int walk_next_segment(struct walk *walk)
             continue; /* prepared and never used */
         if (!walk_accepts(walk))
             return 0; /* of a tail that was cut */
+        if (!walk->sealed && walk_look_ahead(walk))
+            image_bounds(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
         walk->scanning = true;
         walk->record_count = 0;
         walk->record_at = 0;
@@ -141,12 +152,8 @@ int walk_next_segment(struct walk *walk)
 /* At the end of an unsealed segment: does the next file say that more was durable? */
 static bool walk_goes_on(struct walk *walk)
 {
-    if (walk->sealed || walk->at + 1 >= walk->number_count ||
-        walk->numbers[walk->at] + 1 != walk->numbers[walk->at + 1])
-        return false;
-    if (walk->next.bytes == NULL && walk_load(walk, walk->at + 1, &walk->next) < 0)
-        return false;
-    return image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
+    return !walk->sealed && walk_look_ahead(walk) &&
+           image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
 }
 
 /* ---- items and records ------------------------------------------------------------------------ */

@@ -79,13 +79,15 @@ static void text_note(struct client_codec_text *text, int code, const struct wir
 {
     const bool consequence = code == IMLOG_EABORTED && text->code != 0; /* the cause says more */
     if (code != 0 && !consequence)
-        *text = (struct client_codec_text){words->bytes, (uint32_t)words->value, code};
+        *text = (struct client_codec_text){
+            words->bytes, words->type == WIRE_BYTES ? (uint32_t)words->value : 0, code};
 }
 
 /* A message inside another; empty if the field is none. */
 static struct wire_reader inside(const struct wire_field *field)
 {
-    return wire_reader_of(field->bytes, field->type == WIRE_BYTES ? field->value : 0);
+    return field->type == WIRE_BYTES ? wire_reader_of(field->bytes, field->value)
+                                     : (struct wire_reader){0};
 }
 
 /* Until an item has its answer, its code is this, which no node sends. */

@@ -158,10 +158,13 @@ static void pull_answer(struct pull_item *item, const struct imlog_page *page)
         pulled.page = *page;
     struct wire_writer counter = {.at = NULL};
     pull_put(&counter, &pulled);
-    if (counter.byte_count > RESULT_BYTES_MAX &&
-        !request_reserve(part->request, counter.byte_count - RESULT_BYTES_MAX))
-        pull_empty_page(&pulled.page, &item->pull, pulled.page.session_first_seq,
-                        pulled.page.session_latest_seq);
+    if (counter.byte_count <= RESULT_BYTES_MAX ||
+        request_reserve(part->request, counter.byte_count - RESULT_BYTES_MAX)) {
+        handler_put_measured(part, 1, counter.byte_count, pull_put, &pulled);
+        return;
+    }
+    pull_empty_page(&pulled.page, &item->pull, pulled.page.session_first_seq,
+                    pulled.page.session_latest_seq);
     handler_put(part, 1, pull_put, &pulled);
 }
 

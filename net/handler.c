@@ -30,14 +30,12 @@ void handler_put_result(struct wire_writer *writer, const struct item *item)
     wire_put_text(writer, 3, imlog_error_text(item->status));
 }
 
-void handler_put(struct part *part, uint32_t number,
-                 void (*put)(struct wire_writer *writer, const void *arg), const void *arg)
+void handler_put_measured(struct part *part, uint32_t number, uint64_t byte_count,
+                          void (*put)(struct wire_writer *writer, const void *arg), const void *arg)
 {
-    struct wire_writer fields = {.at = NULL};
-    put(&fields, arg);
-    struct wire_writer whole = {.at = NULL};
-    wire_put_message(&whole, number, fields.byte_count);
-    uint64_t total_bytes = whole.byte_count + fields.byte_count;
+    struct wire_writer head = {.at = NULL};
+    wire_put_message(&head, number, byte_count);
+    uint64_t total_bytes = head.byte_count + byte_count;
     uint64_t ahead = part->item_count < 64 ? part->item_count : 64; /* results like this one */
     uint64_t new_bytes = total_bytes * (ahead > 0 && total_bytes < 4096 ? ahead : 1);
     struct wire_writer writer = {.at = chunk_queue_extend(&part->reply, &part->desk->dispatch->pool,
@@ -46,9 +44,17 @@ void handler_put(struct part *part, uint32_t number,
         part->status = -ENOMEM;
         return;
     }
-    wire_put_message(&writer, number, fields.byte_count);
+    wire_put_message(&writer, number, byte_count);
     put(&writer, arg);
     IMLOG_ASSERT(writer.byte_count == total_bytes);
+}
+
+void handler_put(struct part *part, uint32_t number,
+                 void (*put)(struct wire_writer *writer, const void *arg), const void *arg)
+{
+    struct wire_writer fields = {.at = NULL};
+    put(&fields, arg);
+    handler_put_measured(part, number, fields.byte_count, put, arg);
 }
 
 int handler_check_body(const struct frame *frame, struct imlog_why *why)

@@ -60,6 +60,11 @@ void handler_put_result(struct wire_writer *writer, const struct item *item);
 void handler_put(struct part *part, uint32_t number,
                  void (*put)(struct wire_writer *writer, const void *arg), const void *arg);
 
+/* The same for fields that have been measured already, as byte_count bytes. */
+void handler_put_measured(struct part *part, uint32_t number, uint64_t byte_count,
+                          void (*put)(struct wire_writer *writer, const void *arg),
+                          const void *arg);
+
 /* Refuse a body with fields that are not well-formed protobuf; for requests without fields. */
 int handler_check_body(const struct frame *frame, struct imlog_why *why);
 

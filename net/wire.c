@@ -124,12 +124,3 @@ int64_t wire_count_uint64(const struct wire_field *field)
             return IMLOG_EPROTO;
     return count;
 }
-
-void wire_put_fixed64(struct wire_writer *writer, uint32_t number, uint64_t value)
-{
-    if (value == 0)
-        return;
-    uint64_t raw = htole64(value);
-    wire_put_tag(writer, number, WIRE_FIXED64);
-    wire_put_raw(writer, &raw, sizeof raw);
-}

@@ -7,6 +7,7 @@
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -100,7 +101,14 @@ static inline void wire_put_sint(struct wire_writer *writer, uint32_t number, in
     wire_put_uint(writer, number, (uint32_t)value << 1 ^ (uint32_t)(value >> 31));
 }
 
-void wire_put_fixed64(struct wire_writer *writer, uint32_t number, uint64_t value);
+static inline void wire_put_fixed64(struct wire_writer *writer, uint32_t number, uint64_t value)
+{
+    if (value == 0)
+        return;
+    uint64_t raw = htole64(value);
+    wire_put_tag(writer, number, WIRE_FIXED64);
+    wire_put_raw(writer, &raw, sizeof raw);
+}
 
 static inline void wire_put_bytes(struct wire_writer *writer, uint32_t number, const void *bytes,
                                   uint64_t byte_count)

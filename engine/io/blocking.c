@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
-enum { BLOCKING_PART_BYTES = 1024 * 1024 };
+enum { BLOCKING_PART_BYTES = 1024 * 1024, BLOCKING_READS = 4 };
 
 struct wait {
     struct imlog_io_op op;
@@ -50,14 +50,13 @@ int blocking_close(struct imlog_io *io, int file)
     return wait_finish(io, &wait, io->ops->close(io, &wait.op, file));
 }
 
-int64_t blocking_read(struct imlog_io *io, int file, void *bytes, uint64_t byte_count,
-                      uint64_t offset)
+/* One part, over short reads. Returns the bytes read: fewer only at the end of the file. */
+static int64_t read_rest(struct imlog_io *io, int file, char *bytes, uint64_t byte_count,
+                         uint64_t offset)
 {
     uint64_t read_bytes = 0;
     while (read_bytes < byte_count) {
-        uint64_t rest = byte_count - read_bytes;
-        struct iovec part = {.iov_base = (char *)bytes + read_bytes,
-                             .iov_len = rest < BLOCKING_PART_BYTES ? rest : BLOCKING_PART_BYTES};
+        struct iovec part = {.iov_base = bytes + read_bytes, .iov_len = byte_count - read_bytes};
         struct wait wait = WAIT_INIT;
         int got =
             wait_finish(io, &wait, io->ops->read(io, &wait.op, file, &part, 1, offset + read_bytes));
@@ -66,6 +65,50 @@ int64_t blocking_read(struct imlog_io *io, int file, void *bytes, uint64_t byte_
         if (got == 0)
             break;
         read_bytes += (uint64_t)got;
+    }
+    return (int64_t)read_bytes;
+}
+
+/* A few parts at once: a disk is read at its speed only with more than one request waiting. */
+int64_t blocking_read(struct imlog_io *io, int file, void *bytes, uint64_t byte_count,
+                      uint64_t offset)
+{
+    uint64_t read_bytes = 0;
+    while (read_bytes < byte_count) {
+        struct wait waits[BLOCKING_READS];
+        struct iovec parts[BLOCKING_READS];
+        int started[BLOCKING_READS];
+        uint32_t count = 0;
+        for (uint64_t at = read_bytes; count < BLOCKING_READS && at < byte_count; count++) {
+            uint64_t rest = byte_count - at;
+            parts[count] = (struct iovec){
+                .iov_base = (char *)bytes + at,
+                .iov_len = rest < BLOCKING_PART_BYTES ? rest : BLOCKING_PART_BYTES};
+            waits[count] = (struct wait)WAIT_INIT;
+            started[count] =
+                io->ops->read(io, &waits[count].op, file, &parts[count], 1, offset + at);
+            at += parts[count].iov_len;
+        }
+        int64_t verdict = 0;
+        bool ended = false;
+        for (uint32_t i = 0; i < count; i++) { /* all must come back before any of this returns */
+            int64_t got = wait_finish(io, &waits[i], started[i]);
+            if (verdict < 0 || ended)
+                continue;
+            if (got >= 0 && (uint64_t)got < parts[i].iov_len) {
+                int64_t rest = read_rest(io, file, (char *)parts[i].iov_base + got,
+                                         parts[i].iov_len - (uint64_t)got,
+                                         offset + read_bytes + (uint64_t)got);
+                got = rest < 0 ? rest : got + rest;
+                ended = got >= 0 && (uint64_t)got < parts[i].iov_len;
+            }
+            verdict = got < 0 ? got : 0;
+            read_bytes += got > 0 ? (uint64_t)got : 0;
+        }
+        if (verdict < 0)
+            return verdict;
+        if (ended)
+            break;
     }
     return (int64_t)read_bytes;
 }

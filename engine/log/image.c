@@ -129,6 +129,18 @@ int image_scan(const struct image *image, uint32_t number, uint16_t shard_index,
     return 0;
 }
 
+void image_bounds(const struct image *next, uint32_t number, struct scan *scan)
+{
+    struct segment_head head;
+    scan->next_known = next->byte_count >= IMLOG_BLOCK_BYTES &&
+                       segment_head_decode(next->bytes, &head) == 0 && head.number == number &&
+                       head.shard_index == scan->shard_index && head.salt == scan->salt;
+    if (scan->next_known) {
+        scan->next_lsn = head.base_lsn;
+        scan->next_chain = head.prev_checksum;
+    }
+}
+
 bool image_proves_more(const struct image *next, uint32_t number, struct scan *scan)
 {
     struct scan next_scan;

@@ -143,6 +143,7 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (recovery->durable_lsn > scan.durable_lsn)
         scan.durable_lsn = recovery->durable_lsn;
 
+    image_bounds(next, number + 1, &scan);
     struct segment *segment =
         media_add(&log->media, number, image->byte_count, scan.base_lsn, image->file);
     if (segment == NULL)

@@ -56,6 +56,9 @@ void image_unload(struct imlog_io *io, struct image *image);
 int image_scan(const struct image *image, uint32_t number, uint16_t shard_index, uint64_t salt,
                uint64_t base_lsn, const struct segment_trailer *trailer, struct scan *scan);
 
+/* Tell a scan where the segment that follows (`number`) begins, if its head is valid. */
+void image_bounds(const struct image *next, uint32_t number, struct scan *scan);
+
 /* Whether the image of the segment that follows (`number`) proves that the scanned one was
  * durable beyond where its scan ended; if so the scan can go on, to find what is missing. */
 bool image_proves_more(const struct image *next, uint32_t number, struct scan *scan);

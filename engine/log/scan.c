@@ -49,6 +49,24 @@ static void scan_accept(struct scan *scan, const struct scan_item *item)
         scan->durable_lsn = item->header.durable_lsn;
 }
 
+/* The next segment begins right here: nothing is missing, whatever bytes follow (a footer whose
+ * trailer is damaged). */
+static bool scan_at_next(const struct scan *scan, uint64_t lsn)
+{
+    return scan->next_known && lsn == scan->next_lsn &&
+           (!scan->chain_known || scan->chain == scan->next_chain);
+}
+
+/* Where a damaged range ends at the latest. */
+static uint64_t scan_known_end(const struct scan *scan, uint64_t lsn)
+{
+    uint64_t end_lsn = scan->durable_lsn;
+    if (scan->next_known && scan->next_lsn > lsn && scan->next_lsn < end_lsn)
+        end_lsn = scan->next_lsn;
+    uint64_t end_offset = end_lsn - scan->base_lsn + IMLOG_BLOCK_BYTES;
+    return end_offset < scan->end_offset ? end_offset : scan->end_offset;
+}
+
 /* Find where the range that is broken at scan->offset ends. */
 static enum scan_verdict scan_broken(struct scan *scan, struct scan_item *item)
 {
@@ -57,7 +75,8 @@ static enum scan_verdict scan_broken(struct scan *scan, struct scan_item *item)
         scan->durable_lsn = evidence > scan->durable_lsn ? evidence : scan->durable_lsn;
         scan->evidence_read = true;
     }
-    if (item->lsn >= scan->durable_lsn || scan->offset >= scan->end_offset)
+    if (item->lsn >= scan->durable_lsn || scan->offset >= scan->end_offset ||
+        scan_at_next(scan, item->lsn))
         return SCAN_END;
 
     /* A batch whose own header follows on the chain has only lost its contents. */
@@ -69,8 +88,7 @@ static enum scan_verdict scan_broken(struct scan *scan, struct scan_item *item)
         scan_accept(scan, item);
         return SCAN_DAMAGE;
     }
-    uint64_t known_end = scan->durable_lsn - scan->base_lsn + IMLOG_BLOCK_BYTES;
-    known_end = known_end < scan->end_offset ? known_end : scan->end_offset;
+    uint64_t known_end = scan_known_end(scan, item->lsn);
     struct batch_header header;
     uint64_t offset = scan->offset + IMLOG_BLOCK_BYTES;
     while (offset < known_end && !scan_intact(scan, offset, &header))

@@ -19,6 +19,7 @@ enum { FOLD_REPORTS_MAX = 100, FOLD_KEYS_SKIPPED = 65536 };
 struct fold {
     struct store *store;
     struct segment *segment;
+    uint64_t captured_lsn; /* the loaded checkpoint knows nothing from here on */
     bool sealed;          /* its footer is on disk: no index in RAM */
     bool unordered;       /* its index must be rebuilt from the whole segment, see fold_extent */
     bool damaged;         /* this segment */
@@ -122,10 +123,14 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
     return 0;
 }
 
-static int fold_retry_window(struct fold *fold, const struct imlog_message *message)
+/* Only what a checkpoint may have captured can be there already; the log itself holds nothing
+ * twice within the window. */
+static int fold_retry_window(struct fold *fold, const struct imlog_message *message, uint64_t lsn)
 {
     struct dedupe *dedupe = &fold->store->dedupe;
-    if (message->client_msg_id == 0 ||
+    if (message->client_msg_id == 0)
+        return 0;
+    if (lsn < fold->captured_lsn &&
         dedupe_find(dedupe, message->session_id, message->sender_id, message->client_msg_id) !=
             NULL)
         return 0;
@@ -161,7 +166,7 @@ static int fold_message(struct fold *fold, const struct record *record,
         clock_saw_msg_id(&store->clock, message.msg_id);
         if (!fold->sealed && !fold->unordered)
             extents_saw_time(store->newest, message.server_ms);
-        error = fold_retry_window(fold, &message);
+        error = fold_retry_window(fold, &message, position->lsn);
     } else {
         fold_report(fold, record->header.subject_id, seq, seq);
     }
@@ -317,7 +322,7 @@ static int fold_segment_end(void *arg, struct segment *segment, const uint8_t *i
 
 int store_replay(struct store *store, const struct log_origin *origin, struct imlog_why *why)
 {
-    struct fold fold = {.store = store};
+    struct fold fold = {.store = store, .captured_lsn = origin->durable_lsn};
     struct log_fold calls = {.arg = &fold,
                              .segment_begin = fold_segment_begin,
                              .record = fold_record,

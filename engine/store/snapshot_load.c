@@ -1,7 +1,7 @@
 /* snapshot_load.c: finding and loading the newest checkpoint that is valid throughout.
  *
- * A file is checked to its end before anything of it is believed, then loaded in a second
- * reading; so a bad one leaves no trace in the store. */
+ * A file is read whole, and checked to its end before anything of it is believed; so a bad one
+ * leaves no trace in the store. */
 #define _GNU_SOURCE
 #include "engine/base/assert.h"
 #include "engine/base/error.h"
@@ -17,8 +17,8 @@
 struct loader {
     struct store *store;
     struct imlog_io *io;
-    int file;
-    uint8_t *buffer; /* one chunk */
+    struct image image;    /* the file */
+    const uint8_t *buffer; /* the chunk being looked at, in it */
     struct checkpoint_head head;
     struct checkpoint_end end;
 };
@@ -61,12 +61,9 @@ static int compare_numbers_down(const void *left, const void *right)
 static int load_head(struct loader *loader, uint64_t number)
 {
     struct log *log = &loader->store->log;
-    int64_t got = blocking_read(loader->io, loader->file, loader->buffer, IMLOG_BLOCK_BYTES, 0);
-    if (got < 0)
-        return (int)got;
-    if (got != IMLOG_BLOCK_BYTES)
+    if (loader->image.byte_count < IMLOG_BLOCK_BYTES)
         return IMLOG_ECORRUPT;
-    int error = checkpoint_head_decode(loader->buffer, log->salt, &loader->head);
+    int error = checkpoint_head_decode(loader->image.bytes, log->salt, &loader->head);
     if (error < 0)
         return error;
     return loader->head.number == number && loader->head.shard_index == log->shard_index &&
@@ -75,27 +72,23 @@ static int load_head(struct loader *loader, uint64_t number)
                : IMLOG_ECORRUPT;
 }
 
-/* The index-th chunk into the buffer, checked. */
-static int load_chunk(struct loader *loader, uint32_t index, struct checkpoint_chunk *header)
+static const uint8_t *load_chunk_at(const struct loader *loader, uint32_t index)
 {
     uint64_t offset = IMLOG_BLOCK_BYTES + (uint64_t)index * CHECKPOINT_CHUNK_BYTES;
-    int64_t got =
-        blocking_read(loader->io, loader->file, loader->buffer, CHECKPOINT_CHUNK_BYTES, offset);
-    if (got < 0)
-        return (int)got;
-    if (got != CHECKPOINT_CHUNK_BYTES)
-        return IMLOG_ECORRUPT;
-    return checkpoint_chunk_decode(loader->buffer, loader->head.number, index,
-                                   loader->store->log.salt, header);
+    return offset + CHECKPOINT_CHUNK_BYTES <= loader->image.byte_count
+               ? loader->image.bytes + offset
+               : NULL;
 }
 
 static int load_check(struct loader *loader)
 {
     struct checkpoint_chunk header;
     for (uint32_t index = 0;; index++) {
-        int error = load_chunk(loader, index, &header);
-        if (error < 0)
-            return error;
+        loader->buffer = load_chunk_at(loader, index);
+        if (loader->buffer == NULL ||
+            checkpoint_chunk_decode(loader->buffer, loader->head.number, index,
+                                    loader->store->log.salt, &header) < 0)
+            return IMLOG_ECORRUPT;
         if (header.kind != CHECKPOINT_END)
             continue;
         if (header.payload_bytes != sizeof(loader->end))
@@ -204,8 +197,6 @@ static int load_dedupe(struct loader *loader, const struct checkpoint_chunk *hea
         return IMLOG_ECORRUPT;
     for (uint32_t i = 0; i < header->entry_count; i++) {
         memcpy(&entry, loader->buffer + sizeof(*header) + (size_t)i * sizeof(entry), sizeof(entry));
-        if (dedupe_find(dedupe, entry.session_id, entry.sender_id, entry.client_msg_id) != NULL)
-            continue;
         int error = dedupe_reserve(dedupe, entry.session_id, entry.sender_id, entry.client_msg_id);
         if (error < 0)
             return error;
@@ -218,9 +209,9 @@ static int load_state(struct loader *loader)
 {
     for (uint32_t index = 0; index + 1 < loader->end.chunk_count; index++) {
         struct checkpoint_chunk header;
-        int error = load_chunk(loader, index, &header);
-        if (error < 0)
-            return error;
+        int error = 0;
+        loader->buffer = load_chunk_at(loader, index);
+        memcpy(&header, loader->buffer, sizeof(header)); /* checked before */
         switch ((enum checkpoint_kind)header.kind) {
         case CHECKPOINT_SEGMENTS:
             error = load_segments(loader, &header);
@@ -252,10 +243,9 @@ static int load_open(struct loader *loader, uint64_t number)
     char path[MEDIA_PATH_BYTES];
     snapshot_name(number, name);
     (void)snprintf(path, sizeof(path), "%s/%s", loader->store->log.media.directory, name);
-    loader->file = blocking_open(loader->io, path, O_RDONLY | O_DIRECT);
-    if (loader->file < 0)
-        return loader->file;
-    int error = load_head(loader, number);
+    int error = image_load(loader->io, path, false, &loader->image);
+    if (error == 0)
+        error = load_head(loader, number);
     return error < 0 ? error : load_check(loader);
 }
 
@@ -306,20 +296,17 @@ static void load_remove_old(struct loader *loader, const struct names *names)
 
 int snapshot_load(struct store *store, struct log_origin *origin, struct imlog_why *why)
 {
-    struct loader loader = {.store = store, .io = store->io, .file = -1};
+    struct loader loader = {.store = store, .io = store->io, .image = {.file = -1}};
     struct names names = {0};
     *origin = (struct log_origin){.segment = 1};
     int error = store->io->ops->list(store->io, store->log.media.directory, handle_name, &names);
-    loader.buffer = aligned_alloc(IMLOG_BLOCK_BYTES, CHECKPOINT_CHUNK_BYTES);
-    if (error == 0 && (names.no_memory || loader.buffer == NULL))
+    if (error == 0 && names.no_memory)
         error = -ENOMEM;
     if (error == 0 && names.count > 0)
         qsort(names.numbers, names.count, sizeof(uint64_t), compare_numbers_down);
     for (uint32_t i = 0; i < names.count && error == 0; i++) {
         error = load_one(&loader, names.numbers[i], origin, why);
-        if (loader.file >= 0)
-            (void)blocking_close(store->io, loader.file);
-        loader.file = -1;
+        image_unload(store->io, &loader.image);
     }
     if (error == 1) {
         load_remove_old(&loader, &names);
@@ -330,6 +317,5 @@ int snapshot_load(struct store *store, struct log_origin *origin, struct imlog_w
     }
     store->snapshot.number = names.count > 0 ? names.numbers[0] : 0;
     free(names.numbers);
-    free(loader.buffer);
     return error < 0 ? error : 0;
 }

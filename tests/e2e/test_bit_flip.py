@@ -9,10 +9,12 @@ from harness import ImlogTest, json_lines, main, run_tool
 from imlog_wire import GAP_DAMAGED
 from model import Ledger
 
+BLOCK_BYTES = 4096
 SESSIONS = range(1, 41)
 RANDOM_FLIPS = 50
 BODY_FLIPS = 15
-SERVED_FLIPS = 12
+SERVED_FLIPS = 14
+PLACES = ("head", "body", "batches", "trailer", "footer", "batch head", "room")
 KEY_FLIPS = 4
 
 
@@ -64,10 +66,11 @@ class BitFlip(ImlogTest):
     # ---- what the tools say
 
     def _sealed_files(self, data_dir):
-        """[(path, bytes in use)] of every sealed segment."""
+        """[(path, where its footer begins)] of every sealed segment."""
         done = run_tool("imlog-dump", "segments", "--data-dir", data_dir, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
-        return [(data_dir / segment["file"], segment["file_bytes"])
+        return [(data_dir / segment["file"],
+                 BLOCK_BYTES + segment["end_lsn"] - segment["base_lsn"])
                 for segment in json.loads(done.stdout)["segments"] if segment["state"] == "sealed"]
 
     def _export(self, data_dir):
@@ -102,16 +105,20 @@ class BitFlip(ImlogTest):
 
     # ---- what is damaged
 
-    def _random_damage(self):
-        path, used_bytes = self.random.choice(self.sealed)
-        place = self.random.random()
-        if place < 0.1:
-            offset = self.random.randrange(4096)                  # the head
-        elif place < 0.25:
-            offset = used_bytes - 1 - self.random.randrange(8192)  # the footer
-        else:
-            offset = self.random.randrange(used_bytes)
-        return Damage(path, offset, self.random.randrange(8))
+    def _random_damage(self, place=None):
+        """A bit of any byte; or of a place that random choice seldom meets."""
+        path, footer_offset = self.random.choice(self.sealed)
+        file_bytes = path.stat().st_size
+        places = {
+            "head": range(BLOCK_BYTES),
+            "batches": range(BLOCK_BYTES, footer_offset),
+            "batch head": range(BLOCK_BYTES, BLOCK_BYTES + 96),  # of the first one
+            "footer": range(footer_offset, footer_offset + BLOCK_BYTES),
+            "room": range(footer_offset + BLOCK_BYTES, file_bytes - BLOCK_BYTES),
+            "trailer": range(file_bytes - BLOCK_BYTES, file_bytes),
+        }
+        offsets = places[place or self.random.choice([*places, "batches", "batches"])]
+        return Damage(path, self.random.choice(offsets), self.random.randrange(8))
 
     def _body_damage(self):
         """A bit inside the body of one known message, found by its bytes alone."""
@@ -191,7 +198,8 @@ class BitFlip(ImlogTest):
     def _check_daemons(self, crash):
         self.stop(crash)
         for number in range(SERVED_FLIPS):
-            damage = self._body_damage()[1] if number % 2 else self._random_damage()
+            place = PLACES[number % len(PLACES)]
+            damage = (self._body_damage()[1] if place == "body" else self._random_damage(place))
             with damage:
                 lost = self._check_tools(damage)
                 self._check_daemon(f"copy{number}", damage, lost)

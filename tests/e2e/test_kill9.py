@@ -34,11 +34,13 @@ class Kill9(ImlogTest):
         for kill_index, moment in enumerate(moments):
             self._wait_for_seq(node, session_id, moment, replay)
             node.kill()
-            if kill_index % 5 == 4:  # now and then the tool dies too, and is started again
+            tool_dies = kill_index % 5 == 4  # now and then, and is started again
+            if tool_dies:
                 replay.kill()
                 replay.communicate()
-                replay = self._start_replay(node, path)
             node.start()
+            if tool_dies:
+                replay = self._start_replay(node, path)
         _, stderr = replay.communicate(timeout=300)
         self.assertEqual(replay.returncode, 0, stderr.decode())
         self._check_history(node, told)

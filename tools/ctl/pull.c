@@ -320,9 +320,12 @@ static int pull_all(struct pull *pull)
     if (node->answer.json)
         pull_doc_begin(pull);
     const int error = pull_pages(pull);
+    if (error == IMLOG_ENOSESSION && pull->session.key != NULL)
+        return answer_refuse(&node->answer, error, "no session \"%s\": it has no message",
+                             pull->session.key);
     if (error == IMLOG_ENOSESSION)
-        return answer_refuse(&node->answer, error, "no session %" PRIu64 "%s: it has no message",
-                             pull->session.id, pull->session.key == NULL ? "" : " (by that key)");
+        return answer_refuse(&node->answer, error, "no session %" PRIu64 ": it has no message",
+                             pull->session.id);
     if (error < 0)
         return node_refused(node, error);
     if (node->answer.json)

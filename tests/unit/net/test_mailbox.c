@@ -57,7 +57,7 @@ static void wait_for_mail(struct mailbox *mailbox, int wake_file)
 static void mail_arrives_once_and_in_order(void **state)
 {
     (void)state;
-    struct mailbox mailbox = {0};
+    struct mailbox mailbox = {.newest = NULL};
     int wake_file = eventfd(0, EFD_CLOEXEC);
     struct sender senders[SENDERS];
     uint32_t expected[SENDERS] = {0};
@@ -88,7 +88,7 @@ static void mail_arrives_once_and_in_order(void **state)
 static void receiver_does_not_sleep_over_mail(void **state)
 {
     (void)state;
-    struct mailbox mailbox = {0};
+    struct mailbox mailbox = {.newest = NULL};
     struct mail mail;
     assert_false(mailbox_send(&mailbox, &mail)); /* awake: no need to wake */
     assert_false(mailbox_sleep(&mailbox));

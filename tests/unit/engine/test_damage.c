@@ -1,0 +1,154 @@
+/* One wrong bit in what is sealed costs exactly the messages whose bytes it hit, whether the
+ * shard reads the log again or only its checkpoint; everything else is served. */
+#include "tests/lib/segment_map.h"
+#include "tests/lib/world.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void remove_checkpoint(void *arg, const char *name)
+{
+    struct world *world = arg;
+    char path[64];
+    if (strstr(name, ".ckpt") == NULL)
+        return;
+    (void)snprintf(path, sizeof(path), WORLD_SHARD_DIR "/%s", name);
+    disk_remove(world->disk, path);
+}
+
+struct names {
+    char all[16][32];
+    uint32_t count;
+};
+
+static void note_name(void *arg, const char *name)
+{
+    struct names *names = arg;
+    if (names->count < 16)
+        (void)snprintf(names->all[names->count++], 32, "%s", name);
+}
+
+static void remove_checkpoints(struct world *world)
+{
+    struct imlog_io *io = disk_io(world->disk);
+    struct names names = {.count = 0};
+    assert_int_equal(io->ops->list(io, WORLD_SHARD_DIR, note_name, &names), 0);
+    for (uint32_t i = 0; i < names.count; i++)
+        remove_checkpoint(world, names.all[i]);
+}
+
+/* Some sealed segments, closed in good order. Returns how many are sealed. */
+static uint32_t fill(struct world *world, uint32_t segments)
+{
+    struct prng *prng = &world->prng;
+    world_open(world);
+    while (world_stats(world).segments <= segments) {
+        uint32_t body_bytes =
+            (uint32_t)prng_below(prng, prng_one_in(prng, 20) ? 200000 : 2000);
+        world_append_busy(world, 1 + prng_below(prng, 30), body_bytes, prng_next(prng));
+        if (prng_one_in(prng, 4))
+            world_poll(world, 1000000);
+    }
+    world_settle(world);
+    world_close(world);
+    return segments;
+}
+
+/* What one flipped bit at `offset` must cost. */
+static void expect_lost(struct world *world, const struct segment_map *map, uint64_t offset)
+{
+    const struct mapped_record *record = segment_map_message_at(map, offset);
+    if (record == NULL)
+        return;
+    struct model_session *session = &world->model->sessions[record->session_id];
+    session->damaged_first = (uint32_t)record->seq;
+    session->damaged_last = (uint32_t)record->seq;
+}
+
+static uint32_t lost_count(const struct world *world)
+{
+    uint32_t count = 0;
+    for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++)
+        count += world->model->sessions[id].damaged_last != 0;
+    return count;
+}
+
+/* A byte to spoil: anywhere, with the small structures as likely as all records together. */
+static uint64_t some_offset(struct world *world, const struct segment_map *map, uint64_t file_bytes)
+{
+    struct prng *prng = &world->prng;
+    switch (prng_below(prng, 6)) {
+    case 0: /* head */
+        return prng_below(prng, IMLOG_BLOCK_BYTES);
+    case 1: /* footer */
+        return map->end_offset + prng_below(prng, 5 * IMLOG_BLOCK_BYTES);
+    case 2: /* trailer */
+        return file_bytes - 1 - prng_below(prng, IMLOG_BLOCK_BYTES);
+    case 3: /* a batch header */
+        return map->batches[prng_below(prng, map->batch_count)].offset + prng_below(prng, 96);
+    case 4: /* a record header */
+        return map->records[prng_below(prng, map->record_count)].offset + prng_below(prng, 40);
+    default:
+        return prng_below(prng, file_bytes);
+    }
+}
+
+static void flip_and_look(uint64_t seed, bool replay)
+{
+    struct world *world = world_create(seed);
+    struct segment_map map;
+    char path[64];
+    uint32_t sealed = fill(world, 3);
+    world_segment_path(1 + (uint32_t)prng_below(&world->prng, sealed), path);
+    segment_map_read(&map, world->disk, path);
+    uint64_t offset = some_offset(world, &map, disk_file_bytes(world->disk, path));
+    disk_flip_bit(world->disk, path, offset * 8 + prng_below(&world->prng, 8));
+    expect_lost(world, &map, offset);
+    if (replay)
+        remove_checkpoints(world);
+    world_open(world);
+    world_check_all(world);
+    world_check_all(world);
+    assert_int_equal(world->gap_count, 2 * lost_count(world));
+    /* and life goes on */
+    for (uint32_t id = 1; id <= 30; id++)
+        world_append_busy(world, id, 100, 0);
+    world_check_all(world);
+    world_close(world);
+    world_open(world);
+    world_check_all(world);
+    segment_map_deinit(&map);
+    world_destroy(world);
+}
+
+static void a_flipped_bit_costs_what_it_hit(void **state)
+{
+    (void)state;
+    uint64_t first;
+    uint64_t count = world_seeds(60, &first);
+    for (uint64_t seed = first; seed < first + count; seed++)
+        flip_and_look(seed, false);
+}
+
+static void a_flipped_bit_costs_what_it_hit_after_replay(void **state)
+{
+    (void)state;
+    uint64_t first;
+    uint64_t count = world_seeds(100, &first);
+    for (uint64_t seed = first; seed < first + count; seed++)
+        flip_and_look(seed, true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit, world_name_seed),
+        cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit_after_replay, world_name_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
