@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define DIR_LOCK_PATIENCE_NS UINT64_C(2000000000)
-#define DIR_LOCK_RETRY_NS UINT64_C(10000000)
+#define DIR_LOCK_RETRY_NS    UINT64_C(10000000)
 
 struct imlog_dir {
     struct imlog_io *io;
@@ -91,23 +91,24 @@ int dir_read_identity(struct imlog_io *io, const char *path, struct identity *id
         return why_set(why, error, "the path of the data directory is too long");
     int file = blocking_open(io, file_path, O_RDONLY);
     if (file == -ENOENT || file == -ENOTDIR)
-        return why_set(why, IMLOG_EFOREIGN, "%s is not an imlog data directory: it has no %s",
-                       path, IDENTITY_FILE);
+        return why_set(why, IMLOG_EFOREIGN, "%s is not an imlog data directory: it has no %s", path,
+                       IDENTITY_FILE);
     if (file < 0)
         return why_set(why, file, "cannot open %s: %s", file_path, imlog_error_text(file));
     uint8_t *bytes = calloc(1, IDENTITY_FILE_BYTES);
-    int64_t got = bytes == NULL ? -ENOMEM
-                                : blocking_read(io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    int64_t got = bytes == NULL ? -ENOMEM : blocking_read(io, file, bytes, IDENTITY_FILE_BYTES, 0);
     (void)blocking_close(io, file);
     error = got < 0 ? (int)got : identity_decode(bytes, (uint64_t)got, identity);
     free(bytes);
     if (error == IMLOG_EVERSION)
-        return why_set(why, error, "%s was written by a newer imlog (format %u, this is %d): run "
-                                   "that version",
+        return why_set(why, error,
+                       "%s was written by a newer imlog (format %u, this is %d): run "
+                       "that version",
                        path, identity->version, IDENTITY_VERSION);
     if (error == IMLOG_ECORRUPT)
-        return why_set(why, error, "%s is damaged in both of its copies: restore it from a backup "
-                                   "of this directory",
+        return why_set(why, error,
+                       "%s is damaged in both of its copies: restore it from a backup "
+                       "of this directory",
                        file_path);
     if (error < 0)
         return why_set(why, error, "%s is not an imlog data directory: %s is something else", path,
@@ -206,8 +207,8 @@ static int dir_create(struct imlog_io *io, const char *path, uint32_t shard_coun
     int error = dir_check_empty(io, path, why);
     if (error < 0)
         return error;
-    *identity = (struct identity){.shard_count = (uint16_t)shard_count,
-                                  .created_ms = io->ops->wall_ms(io)};
+    *identity =
+        (struct identity){.shard_count = (uint16_t)shard_count, .created_ms = io->ops->wall_ms(io)};
     io->ops->random(io, identity->uuid, sizeof(identity->uuid));
     io->ops->random(io, &identity->salt, sizeof(identity->salt));
     error = dir_make_shards(io, path, shard_count);
@@ -277,8 +278,10 @@ static int dir_lock(struct imlog_dir *dir, struct imlog_why *why)
 static int dir_make_path(struct imlog_io *io, const char *path, bool create, struct imlog_why *why)
 {
     int file = blocking_open(io, path, O_RDONLY | O_DIRECTORY);
-    if (file >= 0)
-        return blocking_close(io, file);
+    if (file >= 0) {
+        (void)blocking_close(io, file);
+        return 0;
+    }
     if (file == -ENOENT && create) {
         int error = blocking_mkdir(io, path);
         if (error < 0)

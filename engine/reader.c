@@ -44,8 +44,7 @@ static int reader_open_shard(struct imlog_reader *reader, uint32_t shard_index,
 {
     struct reader_shard *shard = &reader->shards[shard_index];
     shard->keys.shard_index = shard_index;
-    int error =
-        walk_open(&shard->walk, reader->io, reader->path, &reader->identity, shard_index);
+    int error = walk_open(&shard->walk, reader->io, reader->path, &reader->identity, shard_index);
     if (error == 0)
         error = reader_find_end(shard);
     if (error < 0)
@@ -121,7 +120,8 @@ void imlog_reader_progress(const struct imlog_reader *reader, uint64_t *done_byt
         *total_bytes = *done_bytes;
 }
 
-/* ---- keys and kinds --------------------------------------------------------------------------- */
+/* ---- keys and kinds ---------------------------------------------------------------------------
+ */
 
 static int reader_keep_key(struct reader_shard *shard, const struct record *record)
 {
@@ -194,7 +194,8 @@ uint32_t imlog_reader_key(const struct imlog_reader *reader, uint64_t id, const 
     return number == UINT32_MAX ? 0 : keys_name(keys, number, key);
 }
 
-/* ---- messages ----------------------------------------------------------------------------------- */
+/* ---- messages -----------------------------------------------------------------------------------
+ */
 
 static int reader_advance(struct reader_shard *shard)
 {

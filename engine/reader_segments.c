@@ -80,8 +80,7 @@ static int segments_of_shard(struct walk *walk, uint32_t shard_index,
 }
 
 int imlog_reader_segments(struct imlog_reader *reader,
-                          void (*each)(void *arg, const struct imlog_segment_info *info),
-                          void *arg)
+                          void (*each)(void *arg, const struct imlog_segment_info *info), void *arg)
 {
     for (uint32_t i = 0; i < reader->identity.shard_count; i++) {
         int error = segments_of_shard(&reader->shards[i].walk, i, each, arg);

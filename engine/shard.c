@@ -60,13 +60,12 @@ static int options_complete(const struct imlog_shard_options *given,
                             ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
     limits->hot_bytes = or_default(given->hot_bytes, IMLOG_HOT_BYTES_DEFAULT);
     limits->cache_bytes = or_default(given->cache_bytes, IMLOG_CACHE_BYTES_DEFAULT);
-    limits->body_bytes_max =
-        (uint32_t)or_default(given->body_bytes_max, IMLOG_BODY_BYTES_DEFAULT);
+    limits->body_bytes_max = (uint32_t)or_default(given->body_bytes_max, IMLOG_BODY_BYTES_DEFAULT);
     limits->dedupe_messages =
         (uint32_t)or_default(given->dedupe_messages, IMLOG_DEDUPE_MESSAGES_DEFAULT);
     const uint64_t ram_bytes_max = UINT64_C(1) << 40;
-    int error = options_check_range("segment_bytes", limits->segment_bytes,
-                                    IMLOG_SEGMENT_BYTES_MIN, IMLOG_SEGMENT_BYTES_MAX, why);
+    int error = options_check_range("segment_bytes", limits->segment_bytes, IMLOG_SEGMENT_BYTES_MIN,
+                                    IMLOG_SEGMENT_BYTES_MAX, why);
     if (error == 0)
         error = options_check_range("hot_bytes", limits->hot_bytes, IMLOG_HOT_BYTES_MIN,
                                     ram_bytes_max, why);
@@ -113,8 +112,7 @@ int imlog_shard_open(struct imlog_io *io, struct imlog_dir *dir, uint32_t shard_
     error = io->ops->hold(io, dir_lock_file(dir));
     if (error < 0) {
         free(shard);
-        return why_set(why, error, "cannot hold the directory's lock: %s",
-                       imlog_error_text(error));
+        return why_set(why, error, "cannot hold the directory's lock: %s", imlog_error_text(error));
     }
     error = store_init(&shard->store, &store_options, why);
     if (error < 0) {

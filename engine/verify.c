@@ -51,7 +51,8 @@ struct verify {
     int error;
 };
 
-/* ---- findings ----------------------------------------------------------------------------------- */
+/* ---- findings -----------------------------------------------------------------------------------
+ */
 
 static void *verify_grow(struct verify *verify, void *array, uint32_t count, uint32_t *capacity,
                          size_t item_bytes)
@@ -114,7 +115,8 @@ static void verify_tell(struct verify *verify)
     verify->kept_count = 0;
 }
 
-/* ---- batches -------------------------------------------------------------------------------------- */
+/* ---- batches
+ * -------------------------------------------------------------------------------------- */
 
 static void verify_see(struct verify *verify, const struct record *record, uint32_t offset,
                        bool intact)
@@ -139,8 +141,9 @@ static void verify_see(struct verify *verify, const struct record *record, uint3
 static bool verify_item(struct verify *verify)
 {
     const struct walk *walk = &verify->shard->walk;
-    bool complete = walk->verdict == SCAN_BATCH ||
-                    (walk->item.header_valid && walk->record_count == walk->item.header.record_count);
+    bool complete =
+        walk->verdict == SCAN_BATCH ||
+        (walk->item.header_valid && walk->record_count == walk->item.header.record_count);
     for (uint32_t i = 0; i < walk->record_count; i++) {
         struct record record;
         walk_record_at(walk, i, &record);
@@ -187,12 +190,13 @@ static int compare_seen(const void *left, const void *right)
 static struct seen *verify_find(const struct verify *verify, uint64_t session_id, uint64_t seq)
 {
     struct seen key = {.session_id = session_id, .seq = seq};
-    return verify->seen_count == 0 ? NULL
-                                   : bsearch(&key, verify->seen, verify->seen_count,
-                                             sizeof(struct seen), compare_seen);
+    return verify->seen_count == 0
+               ? NULL
+               : bsearch(&key, verify->seen, verify->seen_count, sizeof(struct seen), compare_seen);
 }
 
-/* ---- footer ----------------------------------------------------------------------------------------- */
+/* ---- footer
+ * ----------------------------------------------------------------------------------------- */
 
 static const uint8_t *verify_block(const struct verify *verify, uint32_t block)
 {
@@ -228,8 +232,8 @@ static void verify_extent(struct verify *verify, const struct segment_extent *en
             return;
         }
         const uint8_t *block = verify_block(
-            verify, segment_offsets_block(&walk->trailer,
-                                          (uint32_t)(index / SEGMENT_OFFSETS_PER_BLOCK)));
+            verify,
+            segment_offsets_block(&walk->trailer, (uint32_t)(index / SEGMENT_OFFSETS_PER_BLOCK)));
         uint32_t offset = footer_offset(block, (uint32_t)(index % SEGMENT_OFFSETS_PER_BLOCK));
         uint64_t seq = entry->first_seq + i;
         const struct seen *seen = verify_find(verify, entry->session_id, seq);
@@ -250,12 +254,11 @@ static void verify_against_footer(struct verify *verify)
     const struct walk *walk = &verify->shard->walk;
     for (uint32_t i = 0; i < walk->trailer.extents_blocks; i++) {
         const uint8_t *block = verify_block(verify, segment_extents_block(&walk->trailer, i));
-        int count = segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i,
-                                        walk->salt);
+        int count =
+            segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i, walk->salt);
         for (int j = 0; j < count; j++) {
             struct segment_extent entry;
-            memcpy(&entry,
-                   block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
+            memcpy(&entry, block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
                    sizeof(entry));
             verify_extent(verify, &entry);
         }
@@ -296,7 +299,8 @@ static void verify_room(struct verify *verify)
     }
 }
 
-/* ---- seqs over segments -------------------------------------------------------------------------- */
+/* ---- seqs over segments
+ * -------------------------------------------------------------------------- */
 
 static struct session *verify_latest(struct verify *verify, uint64_t session_id)
 {
@@ -343,12 +347,11 @@ static void verify_advance(struct verify *verify, bool footer_valid)
     }
     for (uint32_t i = 0; footer_valid && i < walk->trailer.extents_blocks; i++) {
         const uint8_t *block = verify_block(verify, segment_extents_block(&walk->trailer, i));
-        int count = segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i,
-                                        walk->salt);
+        int count =
+            segment_block_check(block, SEGMENT_EXTENTS, walk->trailer.number, i, walk->salt);
         for (int j = 0; j < count; j++) {
             struct segment_extent entry;
-            memcpy(&entry,
-                   block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
+            memcpy(&entry, block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
                    sizeof(entry));
             struct session *session = verify_latest(verify, entry.session_id);
             uint64_t last_seq = entry.first_seq + entry.count - 1;
@@ -358,7 +361,8 @@ static void verify_advance(struct verify *verify, bool footer_valid)
     }
 }
 
-/* ---- segments --------------------------------------------------------------------------------------- */
+/* ---- segments
+ * --------------------------------------------------------------------------------------- */
 
 static void verify_head(struct verify *verify)
 {
@@ -445,7 +449,8 @@ static void verify_missing(struct verify *verify, uint32_t expected)
     }
 }
 
-/* ---- checkpoints and identity ------------------------------------------------------------------------- */
+/* ---- checkpoints and identity
+ * ------------------------------------------------------------------------- */
 
 static bool verify_checkpoint_file(struct verify *verify, int file, uint64_t number)
 {
@@ -506,8 +511,8 @@ static int verify_identity(struct verify *verify)
         return -ENOMEM;
     (void)snprintf(path, sizeof(path), "%s/%s", verify->reader->path, IDENTITY_FILE);
     int file = blocking_open(verify->reader->io, path, O_RDONLY);
-    int64_t got = file < 0 ? file
-                           : blocking_read(verify->reader->io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    int64_t got =
+        file < 0 ? file : blocking_read(verify->reader->io, file, bytes, IDENTITY_FILE_BYTES, 0);
     if (file >= 0)
         (void)blocking_close(verify->reader->io, file);
     (void)snprintf(verify->file, sizeof(verify->file), "%s", IDENTITY_FILE);
@@ -522,7 +527,8 @@ static int verify_identity(struct verify *verify)
     return got < 0 ? (int)got : 0;
 }
 
-/* ---- all --------------------------------------------------------------------------------------------- */
+/* ---- all
+ * --------------------------------------------------------------------------------------------- */
 
 static int verify_shard(struct verify *verify, uint32_t shard_index)
 {

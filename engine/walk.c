@@ -83,7 +83,8 @@ void walk_rewind(struct walk *walk)
     walk->read_bytes = 0;
 }
 
-/* ---- segments --------------------------------------------------------------------------------- */
+/* ---- segments ---------------------------------------------------------------------------------
+ */
 
 static int walk_load(struct walk *walk, uint32_t at, struct image *image)
 {
@@ -97,12 +98,11 @@ static int walk_load(struct walk *walk, uint32_t at, struct image *image)
 static bool walk_accepts(struct walk *walk)
 {
     struct scan *scan = &walk->scan;
-    bool follows = walk->at > 0 && walk->placed &&
-                   walk->numbers[walk->at - 1] + 1 == walk->numbers[walk->at];
+    bool follows =
+        walk->at > 0 && walk->placed && walk->numbers[walk->at - 1] + 1 == walk->numbers[walk->at];
     if (!follows || scan->base_lsn == walk->end_lsn)
         return true;
-    return scan->base_lsn > walk->end_lsn &&
-           scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn;
+    return scan->base_lsn > walk->end_lsn && scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn;
 }
 
 /* Have the next segment file in memory, if there is one. */
@@ -156,7 +156,8 @@ static bool walk_goes_on(struct walk *walk)
            image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
 }
 
-/* ---- items and records ------------------------------------------------------------------------ */
+/* ---- items and records ------------------------------------------------------------------------
+ */
 
 static void handle_record(void *arg, const struct record *record, uint64_t offset,
                           bool payload_valid)

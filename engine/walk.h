@@ -24,22 +24,22 @@ struct walk {
 
     uint32_t at; /* in numbers: the segment in memory */
     struct image image;
-    struct image next;         /* the one after it, once loaded */
+    struct image next; /* the one after it, once loaded */
     struct segment_trailer trailer;
     bool sealed;
     struct scan scan;
-    bool scanning;             /* image and scan are of numbers[at] */
-    uint64_t end_lsn;          /* where the next segment must begin */
-    bool placed;               /* end_lsn is known */
+    bool scanning;    /* image and scan are of numbers[at] */
+    uint64_t end_lsn; /* where the next segment must begin */
+    bool placed;      /* end_lsn is known */
     struct scan_item item;
-    enum scan_verdict verdict; /* of item */
+    enum scan_verdict verdict;   /* of item */
     struct walk_record *records; /* of item */
     uint32_t record_count;
     uint32_t record_capacity;
     uint32_t record_at;
     bool no_memory;
-    uint64_t read_bytes;       /* of segment files so far */
-    uint64_t image_bytes_max;  /* size of the largest one seen */
+    uint64_t read_bytes;      /* of segment files so far */
+    uint64_t image_bytes_max; /* size of the largest one seen */
 };
 
 /* List the segment files. 0 or -errno. */
@@ -56,8 +56,7 @@ int walk_next_segment(struct walk *walk);
  * segment's end; < 0. */
 int walk_next_item(struct walk *walk);
 /* The next record, over segments and items. 1; 0 at the end; < 0. *lsn: its place. */
-int walk_next_record(struct walk *walk, struct record *record, uint64_t *lsn,
-                     bool *payload_valid);
+int walk_next_record(struct walk *walk, struct record *record, uint64_t *lsn, bool *payload_valid);
 
 /* The record at walk->records[i] once more. */
 void walk_record_at(const struct walk *walk, uint32_t i, struct record *record);

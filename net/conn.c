@@ -90,14 +90,16 @@ bool conn_wants_bytes(const struct conn *conn)
 
 /* ---- bytes in -------------------------------------------------------------------------- */
 
+bool conn_has_room(const struct conn *conn, uint64_t weight_bytes)
+{
+    uint64_t held_bytes = conn->weight_bytes + conn->output.byte_count;
+    return conn->request_count == 0 || held_bytes + weight_bytes <= CONN_WEIGHT_BYTES_MAX;
+}
+
 static bool conn_may_take(const struct conn *conn)
 {
-    if (conn->output.byte_count >= CONN_UNSENT_BYTES_MAX)
-        return false;
-    if (conn->request_count == 0)
-        return dispatch_has_room(conn->dispatch);
-    return conn->request_count < CONN_REQUESTS_MAX && conn->weight_bytes < CONN_WEIGHT_BYTES_MAX &&
-           dispatch_has_room(conn->dispatch);
+    return conn->output.byte_count < CONN_UNSENT_BYTES_MAX &&
+           conn->request_count < CONN_REQUESTS_MAX && dispatch_has_room(conn->dispatch);
 }
 
 /* A whole frame must wait: until the next turn, or until something of this connection ends. */
@@ -153,8 +155,11 @@ static uint32_t conn_take(struct conn *conn, const uint8_t *bytes, uint32_t byte
     struct frame frame;
     for (uint32_t taken_count = 0;
          conn_next(conn, bytes + at, byte_count - at, taken_count, &frame); taken_count++) {
+        if (!dispatch_frame(conn->dispatch, conn, &frame)) {
+            conn_stall(conn, false);
+            return at;
+        }
         at += FRAME_HEADER_BYTES + frame.header.body_bytes;
-        dispatch_frame(conn->dispatch, conn, &frame);
     }
     return at;
 }
@@ -212,11 +217,17 @@ static void conn_hand_over(struct conn *conn)
     struct frame frame;
     if (!conn_next(conn, conn->input, conn->input_bytes, 0, &frame))
         return;
+    uint32_t input_bytes = conn->input_bytes;
     frame.block = conn->input;
     conn->input = NULL;
     conn_drop_input(conn);
-    dispatch_frame(conn->dispatch, conn, &frame);
-    pool_give(&conn->dispatch->pool, frame.block); /* NULL if the request kept it */
+    if (dispatch_frame(conn->dispatch, conn, &frame)) {
+        pool_give(&conn->dispatch->pool, frame.block); /* NULL if the request kept it */
+        return;
+    }
+    conn->input = frame.block;
+    conn->input_bytes = input_bytes;
+    conn_stall(conn, false);
 }
 
 static void conn_take_input(struct conn *conn)

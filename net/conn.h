@@ -65,6 +65,8 @@ void conn_sent(struct conn *conn, uint64_t byte_count);
 
 /* ---- life ------------------------------------------------------------------------------ */
 
+/* May it have another request under way that holds this much? If not, the frame must wait. */
+bool conn_has_room(const struct conn *conn, uint64_t weight_bytes);
 /* A request of this connection was taken, or has been answered. */
 void conn_hold(struct conn *conn, uint64_t weight_bytes);
 void conn_release(struct conn *conn, uint64_t weight_bytes);

@@ -57,11 +57,11 @@ static void dispatch_count_request(struct figures *figures, uint16_t type)
     }
 }
 
-void dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *frame)
+bool dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *frame)
 {
     if (frame->header.type == FRAME_HEARTBEAT) {
         figure_add(&dispatch->figures.heartbeats, 1);
-        return;
+        return true;
     }
     struct imlog_why why = {.text = ""};
     const struct handler *handler = handler_of(frame->header.type);
@@ -71,12 +71,15 @@ void dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *
                           frame->header.type);
     else
         status = handler->take(dispatch, conn, handler, frame, &why);
+    if (status == REQUEST_LATER)
+        return false;
     dispatch_count_request(&dispatch->figures, frame->header.type);
-    if (status >= 0)
-        return;
+    if (status == 0)
+        return true;
     figure_add(&dispatch->figures.requests_bad, 1);
     conn_error(conn, frame->header.request_id, status,
                why.text[0] != '\0' ? why.text : imlog_error_text(status), 0);
+    return true;
 }
 
 void dispatch_ready(struct dispatch *dispatch, struct conn *conn)

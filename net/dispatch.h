@@ -49,8 +49,9 @@ void dispatch_init(struct dispatch *dispatch, const struct node *node, uint32_t 
                    struct desk *desks, uint32_t desk_count);
 void dispatch_deinit(struct dispatch *dispatch);
 
-/* Handle one whole frame: it ends in a reply, now or later. */
-void dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *frame);
+/* Handle one whole frame: it ends in a reply, now or later. False: its connection has no room
+ * for it now (conn_has_room()), and the same frame must come again. */
+bool dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *frame);
 
 /* Give a part to the thread of its shard. */
 void dispatch_part(struct dispatch *dispatch, struct part *part);

@@ -9,7 +9,8 @@ enum { ITEM_DONE = 0, ITEM_UNDER_WAY = 1 };
 struct handler {
     uint16_t type;
 
-    /* At home. Take a whole frame: 0, or < 0 and `why`, and then an error reply is sent. */
+    /* At home. Take a whole frame: 0, REQUEST_LATER (and then nothing happened), or < 0 and
+     * `why`, and then an error reply is sent. */
     int (*take)(struct dispatch *home, struct conn *conn, const struct handler *handler,
                 struct frame *frame, struct imlog_why *why);
 

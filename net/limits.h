@@ -6,9 +6,10 @@
 #include <imlog/limits.h>
 
 enum {
-    /* One connection: requests under way, and what they and their replies may hold. */
+    /* One connection: requests under way, and what they, their replies and those not sent yet
+     * may hold. A request that alone may need more is taken alone. */
     CONN_REQUESTS_MAX = 256,
-    CONN_WEIGHT_BYTES_MAX = 8 * 1024 * 1024,
+    CONN_WEIGHT_BYTES_MAX = 6 * 1024 * 1024,
     /* Replies waiting to be sent; above this its next frames wait. */
     CONN_UNSENT_BYTES_MAX = 1024 * 1024,
     /* Frames handled a turn, so that one connection cannot keep a thread from the others. */

@@ -194,39 +194,68 @@ static void request_answer_empty(struct conn *conn, const struct frame *frame)
                &no_body);
 }
 
-int request_take_items(struct dispatch *home, struct conn *conn, const struct handler *handler,
-                       struct frame *frame, struct imlog_why *why)
+/* A request with its items decoded and dealt out. 0 or an error. */
+static int request_make(struct dispatch *home, struct conn *conn, const struct handler *handler,
+                        struct frame *frame, uint32_t item_count, struct request **made)
 {
-    int64_t item_count = request_count_items(handler, frame);
-    if (item_count < 0)
-        return why_fill(why, (int)item_count, "the request's body is no valid protobuf");
-    if (item_count > IMLOG_REQUEST_ITEMS_MAX)
-        return why_fill(why, IMLOG_EINVALID, "%lld items in one request; at most %d are taken",
-                        (long long)item_count, IMLOG_REQUEST_ITEMS_MAX);
     uint32_t shard_count = home->node->shard_count;
-    uint32_t part_count = item_count < shard_count ? (uint32_t)item_count : shard_count;
+    uint32_t part_count = item_count < shard_count ? item_count : shard_count;
     uint64_t item_bytes = (uint64_t)item_count * handler->item_bytes;
     bool copies = handler->borrows && frame->block == NULL;
     struct request *request = request_create(home, conn, handler, frame, part_count,
                                              item_bytes + (copies ? frame->header.body_bytes : 0));
     if (request == NULL)
-        return why_fill(why, -ENOMEM, "no memory for the request");
+        return -ENOMEM;
     char *items = request_bytes(request, part_count);
     const uint8_t *body = frame->body;
     if (handler->borrows)
         body = request_keep_body(request, (uint8_t *)items + item_bytes, frame);
     struct split split = {.request = request, .home = home, .handler = handler, .items = items};
     int status = request_split(&split, body, frame->header.body_bytes);
-    if (status < 0 || item_count == 0) {
+    if (status < 0) {
         request_destroy(request);
-        if (status == 0)
-            request_answer_empty(conn, frame);
-        return why_fill(why, status, "an item or a field is no valid protobuf of its type");
+        return status;
     }
     IMLOG_ASSERT(split.item_count == item_count);
-    request->item_count = split.item_count;
+    request->item_count = item_count;
     atomic_init(&request->room_bytes,
                 IMLOG_REPLY_BYTES_MAX - (int64_t)item_count * RESULT_BYTES_MAX);
+    *made = request;
+    return 0;
+}
+
+/* Not now: the frame is as it was. */
+static int request_put_back(struct request *request, struct frame *frame)
+{
+    if (request->frame_block != NULL)
+        frame->block = request->frame_block;
+    request->frame_block = NULL;
+    request_destroy(request);
+    return REQUEST_LATER;
+}
+
+int request_take_items(struct dispatch *home, struct conn *conn, const struct handler *handler,
+                       struct frame *frame, struct imlog_why *why)
+{
+    struct request *request;
+    int64_t item_count = request_count_items(handler, frame);
+    if (item_count < 0)
+        return why_fill(why, (int)item_count, "the request's body is no valid protobuf");
+    if (item_count > IMLOG_REQUEST_ITEMS_MAX)
+        return why_fill(why, IMLOG_EINVALID, "%lld items in one request; at most %d are taken",
+                        (long long)item_count, IMLOG_REQUEST_ITEMS_MAX);
+    int status = request_make(home, conn, handler, frame, (uint32_t)item_count, &request);
+    if (status == IMLOG_EPROTO)
+        return why_fill(why, status, "an item or a field is no valid protobuf of its type");
+    if (status < 0)
+        return why_fill(why, status, "no memory for the request");
+    if (item_count == 0) {
+        request_destroy(request);
+        request_answer_empty(conn, frame);
+        return 0;
+    }
+    if (!conn_has_room(conn, request->weight_bytes))
+        return request_put_back(request, frame);
     request_start(request);
     return 0;
 }

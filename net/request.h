@@ -83,6 +83,9 @@ struct request *request_create(struct dispatch *home, struct conn *conn,
 /* Where those bytes are. */
 void *request_bytes(struct request *request, uint32_t part_count);
 
+/* What a handler's take() returns when the request would hold more than its connection may. */
+enum { REQUEST_LATER = 1 };
+
 /* The handler's take() for requests that are a list of items (field 1): decode them, split them
  * by shard, send the parts. */
 int request_take_items(struct dispatch *home, struct conn *conn, const struct handler *handler,

@@ -11,7 +11,7 @@ enum {
     WIRE_FIELD_NUMBER_MAX = (1 << 29) - 1,
 };
 
-int wire_varint(struct wire_reader *reader, uint64_t *value)
+int wire_long_varint(struct wire_reader *reader, uint64_t *value)
 {
     const uint8_t *at = reader->at;
     uint64_t sum = 0;

@@ -33,8 +33,16 @@ static inline struct wire_reader wire_reader_of(const uint8_t *bytes, uint64_t b
     return (struct wire_reader){.at = bytes, .end = bytes + byte_count};
 }
 
+int wire_long_varint(struct wire_reader *reader, uint64_t *value);
+
 /* Take one varint. 1, or IMLOG_EPROTO: cut short or longer than ten bytes. */
-int wire_varint(struct wire_reader *reader, uint64_t *value);
+static inline int wire_varint(struct wire_reader *reader, uint64_t *value)
+{
+    if (reader->at == reader->end || *reader->at >= 0x80)
+        return wire_long_varint(reader, value);
+    *value = *reader->at++;
+    return 1;
+}
 
 /* Take the next field. 1 if there was one, 0 at the end, IMLOG_EPROTO. */
 int wire_next(struct wire_reader *reader, struct wire_field *field);

@@ -1,4 +1,5 @@
-/* assert.h: the engine's way to <imlog/assert.h>, plus what every file asserts about the machine. */
+/* assert.h: the engine's way to <imlog/assert.h>, plus what every file asserts about the machine.
+ */
 #ifndef ENGINE_BASE_ASSERT_H
 #define ENGINE_BASE_ASSERT_H
 

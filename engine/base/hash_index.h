@@ -82,9 +82,8 @@ static inline void hash_index_place(const struct hash_index *index,
         part->values[((size_t)at << 1) + 1] = (uint32_t)hash;
 }
 
-static inline int hash_index_grow(const struct hash_index *index,
-                                  struct hash_index_partition *part, hash_index_hash_fn *hash_of,
-                                  const void *arg)
+static inline int hash_index_grow(const struct hash_index *index, struct hash_index_partition *part,
+                                  hash_index_hash_fn *hash_of, const void *arg)
 {
     struct hash_index_partition bigger = *part;
     bigger.capacity =

@@ -27,8 +27,8 @@ uint64_t batch_seal(uint8_t *batch, struct batch_header header, uint64_t salt)
     return header.header_checksum;
 }
 
-bool batch_header_decode(const uint8_t *bytes, uint64_t byte_count,
-                         const struct batch_place *place, struct batch_header *header)
+bool batch_header_decode(const uint8_t *bytes, uint64_t byte_count, const struct batch_place *place,
+                         struct batch_header *header)
 {
     if (byte_count < sizeof(*header))
         return false;

@@ -59,8 +59,8 @@ struct batch_place {
 };
 
 /* The header alone: true if it is a valid batch's at this place. */
-bool batch_header_decode(const uint8_t *bytes, uint64_t byte_count,
-                         const struct batch_place *place, struct batch_header *header);
+bool batch_header_decode(const uint8_t *bytes, uint64_t byte_count, const struct batch_place *place,
+                         struct batch_header *header);
 
 /* Whether the bytes behind a valid header are the ones it was written with. */
 bool batch_records_valid(const uint8_t *batch, uint64_t byte_count,

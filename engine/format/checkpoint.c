@@ -43,8 +43,7 @@ void checkpoint_chunk_seal(uint8_t *chunk, enum checkpoint_kind kind, uint64_t n
                                       .index = index,
                                       .entry_count = entry_count,
                                       .payload_bytes = payload_bytes};
-    memset(chunk + sizeof(header) + payload_bytes, 0,
-           CHECKPOINT_PAYLOAD_BYTES_MAX - payload_bytes);
+    memset(chunk + sizeof(header) + payload_bytes, 0, CHECKPOINT_PAYLOAD_BYTES_MAX - payload_bytes);
     memcpy(chunk, &header, sizeof(header));
     header.chunk_checksum = checksum_behind(chunk, CHECKPOINT_CHUNK_BYTES, salt);
     memcpy(chunk, &header.chunk_checksum, sizeof(header.chunk_checksum));
@@ -64,8 +63,7 @@ int checkpoint_chunk_decode(const uint8_t *chunk, uint64_t number, uint32_t inde
 }
 
 int checkpoint_session_next(const uint8_t *payload, uint32_t payload_bytes, uint32_t *at,
-                            struct checkpoint_session *session, uint32_t *roots,
-                            uint32_t roots_max)
+                            struct checkpoint_session *session, uint32_t *roots, uint32_t roots_max)
 {
     if (payload_bytes - *at < sizeof(*session))
         return IMLOG_ECORRUPT;

@@ -22,20 +22,20 @@ enum {
     CHECKPOINT_CHUNK_BYTES = 64 * 1024,
 };
 
-struct checkpoint_head {      /* at  meaning                                                  */
-    uint64_t head_checksum;   /*  0  XXH3 of bytes [8, 4096), seed: the shard's salt          */
-    uint32_t magic;           /*  8  CHECKPOINT_MAGIC                                         */
-    uint16_t version;         /* 12  CHECKPOINT_VERSION                                       */
-    uint16_t shard_index;     /* 14                                                           */
-    uint8_t uuid[16];         /* 16  of the data directory                                    */
-    uint64_t number;          /* 32  rises with every checkpoint; also in the file's name     */
-    uint64_t origin_lsn;      /* 40  replay from here: base of the oldest unsealed segment    */
-    uint64_t origin_chain;    /* 48  prev_checksum of its first batch                         */
-    uint64_t epoch;           /* 56                                                           */
-    uint32_t origin_segment;  /* 64                                                           */
-    uint32_t reserved0;       /* 68  0                                                        */
-    uint64_t log_end_lsn;     /* 72  when capturing began                                     */
-    uint8_t reserved[4016];   /* 80  0                                                        */
+struct checkpoint_head {     /* at  meaning                                                  */
+    uint64_t head_checksum;  /*  0  XXH3 of bytes [8, 4096), seed: the shard's salt          */
+    uint32_t magic;          /*  8  CHECKPOINT_MAGIC                                         */
+    uint16_t version;        /* 12  CHECKPOINT_VERSION                                       */
+    uint16_t shard_index;    /* 14                                                           */
+    uint8_t uuid[16];        /* 16  of the data directory                                    */
+    uint64_t number;         /* 32  rises with every checkpoint; also in the file's name     */
+    uint64_t origin_lsn;     /* 40  replay from here: base of the oldest unsealed segment    */
+    uint64_t origin_chain;   /* 48  prev_checksum of its first batch                         */
+    uint64_t epoch;          /* 56                                                           */
+    uint32_t origin_segment; /* 64                                                           */
+    uint32_t reserved0;      /* 68  0                                                        */
+    uint64_t log_end_lsn;    /* 72  when capturing began                                     */
+    uint8_t reserved[4016];  /* 80  0                                                        */
 };
 static_assert(sizeof(struct checkpoint_head) == IMLOG_BLOCK_BYTES, "one block");
 static_assert(offsetof(struct checkpoint_head, reserved) == 80, "no padding");
@@ -60,43 +60,45 @@ struct checkpoint_chunk {    /* at  meaning                                     
     uint32_t reserved;       /* 36  0                                                         */
 };
 static_assert(sizeof(struct checkpoint_chunk) == 40, "on-disk size");
-enum { CHECKPOINT_PAYLOAD_BYTES_MAX = CHECKPOINT_CHUNK_BYTES - (int)sizeof(struct checkpoint_chunk) };
+enum {
+    CHECKPOINT_PAYLOAD_BYTES_MAX = CHECKPOINT_CHUNK_BYTES - (int)sizeof(struct checkpoint_chunk)
+};
 
-struct checkpoint_segment {  /* a sealed segment: what its trailer says */
-    uint32_t number;         /*  0 */
-    uint32_t end_offset;     /*  4 */
-    uint32_t extent_count;   /*  8 */
-    uint32_t message_count;  /* 12 */
-    uint32_t batch_count;    /* 16 */
-    uint32_t reserved;       /* 20  0 */
-    uint64_t segment_bytes;  /* 24 */
-    uint64_t base_lsn;       /* 32 */
-    uint64_t last_checksum;  /* 40 */
-    uint64_t min_server_ms;  /* 48 */
-    uint64_t max_server_ms;  /* 56 */
-    uint64_t epoch;          /* 64 */
+struct checkpoint_segment { /* a sealed segment: what its trailer says */
+    uint32_t number;        /*  0 */
+    uint32_t end_offset;    /*  4 */
+    uint32_t extent_count;  /*  8 */
+    uint32_t message_count; /* 12 */
+    uint32_t batch_count;   /* 16 */
+    uint32_t reserved;      /* 20  0 */
+    uint64_t segment_bytes; /* 24 */
+    uint64_t base_lsn;      /* 32 */
+    uint64_t last_checksum; /* 40 */
+    uint64_t min_server_ms; /* 48 */
+    uint64_t max_server_ms; /* 56 */
+    uint64_t epoch;         /* 64 */
 };
 static_assert(sizeof(struct checkpoint_segment) == 72, "on-disk size");
 
-struct checkpoint_session {  /* at  meaning */
-    uint64_t session_id;     /*  0 */
-    uint64_t latest_seq;     /*  8 */
-    uint64_t last_msg_id;    /* 16 */
-    uint64_t last_lsn;       /* 24 */
-    uint32_t depth;          /* 32  extents */
-    uint32_t prev_segment;   /* 36 */
-    uint8_t kind;            /* 40  enum imlog_kind */
-    uint8_t root_count;      /* 41  u32 segments follow, newest first */
-    uint16_t reserved[3];    /* 42  0 */
+struct checkpoint_session { /* at  meaning */
+    uint64_t session_id;    /*  0 */
+    uint64_t latest_seq;    /*  8 */
+    uint64_t last_msg_id;   /* 16 */
+    uint64_t last_lsn;      /* 24 */
+    uint32_t depth;         /* 32  extents */
+    uint32_t prev_segment;  /* 36 */
+    uint8_t kind;           /* 40  enum imlog_kind */
+    uint8_t root_count;     /* 41  u32 segments follow, newest first */
+    uint16_t reserved[3];   /* 42  0 */
 };
 static_assert(sizeof(struct checkpoint_session) == 48, "on-disk size");
 
-struct checkpoint_end {      /* at  meaning */
-    uint64_t durable_lsn;    /*  0  when it was published: all captured state is below */
-    uint64_t last_msg_id;    /*  8 */
-    uint32_t next_key;       /* 16 */
-    uint32_t chunk_count;    /* 20  this one included */
-    uint64_t session_count;  /* 24 */
+struct checkpoint_end {     /* at  meaning */
+    uint64_t durable_lsn;   /*  0  when it was published: all captured state is below */
+    uint64_t last_msg_id;   /*  8 */
+    uint32_t next_key;      /* 16 */
+    uint32_t chunk_count;   /* 20  this one included */
+    uint64_t session_count; /* 24 */
 };
 static_assert(sizeof(struct checkpoint_end) == 32, "on-disk size");
 

@@ -8,8 +8,8 @@
 
 static uint64_t block_checksum(const void *block, uint64_t seed)
 {
-    return checksum((const uint8_t *)block + sizeof(uint64_t),
-                    IMLOG_BLOCK_BYTES - sizeof(uint64_t), seed);
+    return checksum((const uint8_t *)block + sizeof(uint64_t), IMLOG_BLOCK_BYTES - sizeof(uint64_t),
+                    seed);
 }
 
 void segment_head_encode(uint8_t *block, struct segment_head *head)

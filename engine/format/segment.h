@@ -27,48 +27,48 @@ enum {
 };
 
 /* Links of an extent. */
-#define SEGMENT_NONE 0U                 /* no older extent */
-#define SEGMENT_UNKNOWN UINT32_MAX      /* lost with a damaged footer: look through the older ones */
-#define SEGMENT_OFFSET_LOST 0U          /* in offsets: the record was lost before sealing */
+#define SEGMENT_NONE        0U         /* no older extent */
+#define SEGMENT_UNKNOWN     UINT32_MAX /* lost with a damaged footer: look through the older ones */
+#define SEGMENT_OFFSET_LOST 0U         /* in offsets: the record was lost before sealing */
 
-struct segment_head {         /* at   meaning                                             */
-    uint64_t head_checksum;   /*   0  XXH3 of bytes [8, 4096), seed 0                     */
-    uint32_t magic;           /*   8  SEGMENT_HEAD_MAGIC                                  */
-    uint16_t version;         /*  12  SEGMENT_VERSION                                     */
-    uint16_t shard_index;     /*  14                                                      */
-    uint8_t uuid[16];         /*  16  of the data directory                               */
-    uint64_t salt;            /*  32  the shard's: seed of the batch and record checksums */
-    uint32_t number;          /*  40  of this segment, from 1                             */
-    uint32_t block_bytes;     /*  44  IMLOG_BLOCK_BYTES                                   */
-    uint64_t segment_bytes;   /*  48  size of the file                                    */
-    uint64_t base_lsn;        /*  56  lsn of its first batch                              */
-    uint64_t prev_checksum;   /*  64  chain: that batch's prev_checksum                   */
-    uint64_t epoch;           /*  72  owner epoch when it was begun                       */
-    uint8_t reserved[4016];   /*  80  0                                                   */
+struct segment_head {       /* at   meaning                                             */
+    uint64_t head_checksum; /*   0  XXH3 of bytes [8, 4096), seed 0                     */
+    uint32_t magic;         /*   8  SEGMENT_HEAD_MAGIC                                  */
+    uint16_t version;       /*  12  SEGMENT_VERSION                                     */
+    uint16_t shard_index;   /*  14                                                      */
+    uint8_t uuid[16];       /*  16  of the data directory                               */
+    uint64_t salt;          /*  32  the shard's: seed of the batch and record checksums */
+    uint32_t number;        /*  40  of this segment, from 1                             */
+    uint32_t block_bytes;   /*  44  IMLOG_BLOCK_BYTES                                   */
+    uint64_t segment_bytes; /*  48  size of the file                                    */
+    uint64_t base_lsn;      /*  56  lsn of its first batch                              */
+    uint64_t prev_checksum; /*  64  chain: that batch's prev_checksum                   */
+    uint64_t epoch;         /*  72  owner epoch when it was begun                       */
+    uint8_t reserved[4016]; /*  80  0                                                   */
 };
 static_assert(sizeof(struct segment_head) == IMLOG_BLOCK_BYTES, "one block");
 static_assert(offsetof(struct segment_head, reserved) == 80, "no padding");
 
-struct segment_trailer {         /* at   meaning                                         */
-    uint64_t trailer_checksum;   /*   0  XXH3 of bytes [8, 4096), seed: the shard's salt */
-    uint32_t magic;              /*   8  SEGMENT_TRAILER_MAGIC                           */
-    uint16_t version;            /*  12  SEGMENT_VERSION                                 */
-    uint16_t shard_index;        /*  14                                                  */
-    uint32_t number;             /*  16                                                  */
-    uint32_t end_offset;         /*  20  end of the last batch, start of the footer      */
-    uint64_t base_lsn;           /*  24                                                  */
-    uint64_t end_lsn;            /*  32  base_lsn + end_offset - IMLOG_BLOCK_BYTES       */
-    uint64_t last_checksum;      /*  40  chain: header checksum of the last batch        */
-    uint32_t extent_count;       /*  48                                                  */
-    uint32_t message_count;      /*  52  offsets                                         */
-    uint32_t extents_blocks;     /*  56                                                  */
-    uint32_t offsets_blocks;     /*  60                                                  */
-    uint32_t fence_blocks;       /*  64                                                  */
-    uint32_t batch_count;        /*  68                                                  */
-    uint64_t min_server_ms;      /*  72  of its messages; 0 if none                      */
-    uint64_t max_server_ms;      /*  80                                                  */
-    uint64_t epoch;              /*  88  of its last batch                               */
-    uint8_t reserved[4000];      /*  96  0                                               */
+struct segment_trailer {       /* at   meaning                                         */
+    uint64_t trailer_checksum; /*   0  XXH3 of bytes [8, 4096), seed: the shard's salt */
+    uint32_t magic;            /*   8  SEGMENT_TRAILER_MAGIC                           */
+    uint16_t version;          /*  12  SEGMENT_VERSION                                 */
+    uint16_t shard_index;      /*  14                                                  */
+    uint32_t number;           /*  16                                                  */
+    uint32_t end_offset;       /*  20  end of the last batch, start of the footer      */
+    uint64_t base_lsn;         /*  24                                                  */
+    uint64_t end_lsn;          /*  32  base_lsn + end_offset - IMLOG_BLOCK_BYTES       */
+    uint64_t last_checksum;    /*  40  chain: header checksum of the last batch        */
+    uint32_t extent_count;     /*  48                                                  */
+    uint32_t message_count;    /*  52  offsets                                         */
+    uint32_t extents_blocks;   /*  56                                                  */
+    uint32_t offsets_blocks;   /*  60                                                  */
+    uint32_t fence_blocks;     /*  64                                                  */
+    uint32_t batch_count;      /*  68                                                  */
+    uint64_t min_server_ms;    /*  72  of its messages; 0 if none                      */
+    uint64_t max_server_ms;    /*  80                                                  */
+    uint64_t epoch;            /*  88  of its last batch                               */
+    uint8_t reserved[4000];    /*  96  0                                               */
 };
 static_assert(sizeof(struct segment_trailer) == IMLOG_BLOCK_BYTES, "one block");
 static_assert(offsetof(struct segment_trailer, reserved) == 96, "no padding");

@@ -23,7 +23,10 @@ static void handle_done(struct imlog_io_op *op, int32_t result)
     wait->finished = true;
 }
 
-#define WAIT_INIT {.op.done = handle_done}
+#define WAIT_INIT                                                                                  \
+    {                                                                                              \
+        .op.done = handle_done                                                                     \
+    }
 
 /* `started` is what the start call returned. */
 static int wait_finish(struct imlog_io *io, struct wait *wait, int started)
@@ -58,8 +61,8 @@ static int64_t read_rest(struct imlog_io *io, int file, char *bytes, uint64_t by
     while (read_bytes < byte_count) {
         struct iovec part = {.iov_base = bytes + read_bytes, .iov_len = byte_count - read_bytes};
         struct wait wait = WAIT_INIT;
-        int got =
-            wait_finish(io, &wait, io->ops->read(io, &wait.op, file, &part, 1, offset + read_bytes));
+        int got = wait_finish(io, &wait,
+                              io->ops->read(io, &wait.op, file, &part, 1, offset + read_bytes));
         if (got < 0)
             return got;
         if (got == 0)
@@ -81,9 +84,9 @@ int64_t blocking_read(struct imlog_io *io, int file, void *bytes, uint64_t byte_
         uint32_t count = 0;
         for (uint64_t at = read_bytes; count < BLOCKING_READS && at < byte_count; count++) {
             uint64_t rest = byte_count - at;
-            parts[count] = (struct iovec){
-                .iov_base = (char *)bytes + at,
-                .iov_len = rest < BLOCKING_PART_BYTES ? rest : BLOCKING_PART_BYTES};
+            parts[count] =
+                (struct iovec){.iov_base = (char *)bytes + at,
+                               .iov_len = rest < BLOCKING_PART_BYTES ? rest : BLOCKING_PART_BYTES};
             waits[count] = (struct wait)WAIT_INIT;
             started[count] =
                 io->ops->read(io, &waits[count].op, file, &parts[count], 1, offset + at);
@@ -121,8 +124,8 @@ int blocking_write(struct imlog_io *io, int file, const void *bytes, uint64_t by
         struct iovec part = {.iov_base = (char *)(uintptr_t)bytes + at,
                              .iov_len = rest < BLOCKING_PART_BYTES ? rest : BLOCKING_PART_BYTES};
         struct wait wait = WAIT_INIT;
-        int wrote =
-            wait_finish(io, &wait, io->ops->write(io, &wait.op, file, &part, 1, offset + at, flags));
+        int wrote = wait_finish(io, &wait,
+                                io->ops->write(io, &wait.op, file, &part, 1, offset + at, flags));
         if (wrote < 0)
             return wrote;
         if ((uint64_t)wrote != part.iov_len)

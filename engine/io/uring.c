@@ -8,8 +8,8 @@
  *
  * Duty: done() of an op runs exactly once, and only from poll(). */
 #define _GNU_SOURCE
-#include "engine/base/error.h"
 #include "engine/io/uring.h"
+#include "engine/base/error.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -339,8 +339,7 @@ static int uring_reap(struct uring *uring)
         }
         io_uring_cq_advance(&uring->ring, count);
         for (unsigned i = 0; i < count; i++)
-            ran +=
-                uring_complete(uring, reaped[i].user_data, reaped[i].result, reaped[i].flags);
+            ran += uring_complete(uring, reaped[i].user_data, reaped[i].result, reaped[i].flags);
         if (count < URING_REAP_COUNT)
             return ran;
     }
@@ -413,8 +412,9 @@ int uring_explain(int error, struct imlog_why *why)
                        "free some RAM");
     case -EMFILE:
     case -ENFILE:
-        return why_set(why, error, "io_uring needs a file descriptor and the limit is reached: "
-                                   "raise RLIMIT_NOFILE (ulimit -n)");
+        return why_set(why, error,
+                       "io_uring needs a file descriptor and the limit is reached: "
+                       "raise RLIMIT_NOFILE (ulimit -n)");
     default:
         return why_set(why, error, "io_uring could not be set up: %s", imlog_error_text(error));
     }
@@ -427,8 +427,8 @@ static int uring_queue_init(struct io_uring *ring, const struct imlog_uring_opti
         IORING_SETUP_COOP_TASKRUN,
         0,
     };
-    unsigned entries = options != NULL && options->entries != 0 ? options->entries
-                                                                : URING_ENTRIES_DEFAULT;
+    unsigned entries =
+        options != NULL && options->entries != 0 ? options->entries : URING_ENTRIES_DEFAULT;
     unsigned first = options != NULL && options->plain_ring ? 2 : 0;
     int rc = -EINVAL;
     for (unsigned i = first; i < 3 && rc == -EINVAL; i++) {
@@ -449,8 +449,9 @@ static int uring_probe(struct io_uring *ring, struct imlog_why *why)
                                  IORING_OP_RECV,      IORING_OP_SEND,     IORING_OP_ACCEPT};
     struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
     if (probe == NULL)
-        return why_set(why, IMLOG_EURING, "io_uring cannot be probed: Linux 5.15 or newer is "
-                                          "needed");
+        return why_set(why, IMLOG_EURING,
+                       "io_uring cannot be probed: Linux 5.15 or newer is "
+                       "needed");
     int missing = -1;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && missing < 0; i++)
         missing = io_uring_opcode_supported(probe, needed[i]) ? -1 : needed[i];

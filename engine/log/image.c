@@ -89,8 +89,8 @@ static bool image_has_batch(const struct scan *scan)
                                     .segment = scan->segment,
                                     .offset = (uint32_t)probe.offset,
                                     .shard_index = scan->shard_index};
-        if (batch_header_decode(scan->image + probe.offset, probe.end_offset - probe.offset,
-                                &place, &header))
+        if (batch_header_decode(scan->image + probe.offset, probe.end_offset - probe.offset, &place,
+                                &header))
             return true;
     }
     return false;

@@ -54,6 +54,8 @@ void log_deinit(struct log *log)
 {
     while (log->in_flight > 0 && log->io->ops->poll(log->io, UINT64_MAX) >= 0)
         continue;
+    for (uint32_t i = log->queue_next; i != log->queue_tail; i++)
+        free(log_batch_at(log, i)->head_block); /* closed, and never to be written */
     prepare_deinit(&log->prepare);
     if (log->media.directory != NULL)
         media_deinit(&log->media);
@@ -221,9 +223,9 @@ static int log_roll(struct log *log)
  * them, the footer and the trailer. */
 static bool log_fits_active(const struct log *log, uint64_t batches_bytes, uint64_t footer_bytes)
 {
-    return log->active != NULL && log->fill_offset + batches_bytes + footer_bytes +
-                                          2 * IMLOG_BLOCK_BYTES <=
-                                      log->active->segment_bytes;
+    return log->active != NULL &&
+           log->fill_offset + batches_bytes + footer_bytes + 2 * IMLOG_BLOCK_BYTES <=
+               log->active->segment_bytes;
 }
 
 static uint64_t log_unwritten_bytes_max(const struct log *log)
@@ -238,14 +240,14 @@ int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
         return IMLOG_EDEGRADED;
     bool filled = log->fill_count > 0 && log->fill_bytes + bytes > IMLOG_BATCH_FILL_BYTES;
     /* A batch that is full is closed where it is; the records then begin one behind it. */
-    uint64_t batches_bytes = filled ? (uint64_t)batch_padded_bytes(log->fill_bytes) +
-                                          batch_padded_bytes(bytes)
-                                    : batch_padded_bytes(log->fill_bytes + bytes);
+    uint64_t batches_bytes =
+        filled ? (uint64_t)batch_padded_bytes(log->fill_bytes) + batch_padded_bytes(bytes)
+               : batch_padded_bytes(log->fill_bytes + bytes);
     bool roll = !log_fits_active(log, batches_bytes, footer_bytes);
     if (log_queue_full(log))
         return IMLOG_EBUSY; /* even when this needs no slot now: close must always find one */
-    uint64_t end_lsn = log->fill_lsn + batch_padded_bytes(log->fill_bytes) +
-                       batch_padded_bytes(bytes);
+    uint64_t end_lsn =
+        log->fill_lsn + batch_padded_bytes(log->fill_bytes) + batch_padded_bytes(bytes);
     if (end_lsn - log->durable_lsn > log_unwritten_bytes_max(log))
         return IMLOG_EBUSY;
     if (end_lsn > log->ring.ring_bytes && end_lsn - log->ring.ring_bytes > log->pinned_lsn)
@@ -264,9 +266,8 @@ struct log_position log_put(struct log *log, const struct record_header *header,
                             uint32_t first_bytes, const void *second, uint32_t second_bytes)
 {
     uint32_t at = (uint32_t)sizeof(struct batch_header) + log->fill_bytes;
-    struct log_position position = {.lsn = log->fill_lsn + at,
-                                    .segment = log->active->number,
-                                    .offset = log->fill_offset + at};
+    struct log_position position = {
+        .lsn = log->fill_lsn + at, .segment = log->active->number, .offset = log->fill_offset + at};
     log->fill_bytes += record_encode(ring_at(&log->ring, log->fill_lsn) + at, *header, log->salt,
                                      position.lsn, first, first_bytes, second, second_bytes);
     log->fill_count++;
@@ -291,8 +292,7 @@ static void log_idle_turn(struct log *log)
     uint64_t now_ns = log->io->ops->monotonic_ns(log->io);
     if (log->idle_since_ns == 0)
         log->idle_since_ns = now_ns;
-    else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS &&
-             log_fits_active(log, 0, 0))
+    else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS && log_fits_active(log, 0, 0))
         (void)log_close_batch(log); /* for lack of memory: the next turn tries again */
 }
 
@@ -353,8 +353,7 @@ int log_flush(struct log *log)
 
 uint64_t log_hot_floor(const struct log *log)
 {
-    uint64_t end_lsn =
-        log->fill_lsn + batch_padded_bytes(log->fill_bytes) + IMLOG_BLOCK_BYTES;
+    uint64_t end_lsn = log->fill_lsn + batch_padded_bytes(log->fill_bytes) + IMLOG_BLOCK_BYTES;
     uint64_t floor_lsn = end_lsn > log->ring.ring_bytes ? end_lsn - log->ring.ring_bytes : 0;
     return floor_lsn > log->hot_floor_lsn ? floor_lsn : log->hot_floor_lsn;
 }
@@ -395,19 +394,29 @@ static int log_wipe_torn(struct log *log, int file)
     return 0;
 }
 
-int log_start(struct log *log, uint64_t footer_bytes)
+/* What recovery read may be in a cache only: durable before anyone sees it, in the segments
+ * behind the active one too. */
+static int log_settle(struct log *log)
 {
-    if (log->active != NULL) {
-        /* What recovery read may be in the device's cache only: durable before anyone sees it. */
-        int file = media_file(log->active);
-        int error = file < 0 ? file : log_wipe_torn(log, file);
+    for (uint32_t i = log->media.segment_count; i-- > 0;) {
+        struct segment *segment = log->media.segments[i];
+        if (segment->state == SEGMENT_SEALED)
+            continue;
+        int file = media_file(segment);
+        int error = file < 0 ? file : segment == log->active ? log_wipe_torn(log, file) : 0;
         if (error == 0)
             error = blocking_sync(log->io, file);
-        if (error == 0)
-            error = blocking_sync_directory(log->io, log->media.directory);
         if (error < 0)
             return error;
     }
+    return log->active == NULL ? 0 : blocking_sync_directory(log->io, log->media.directory);
+}
+
+int log_start(struct log *log, uint64_t footer_bytes)
+{
+    int made_durable = log_settle(log);
+    if (made_durable < 0)
+        return made_durable;
     if (!log_fits_active(log, IMLOG_BLOCK_BYTES, footer_bytes)) {
         int error = log_start_segment(log);
         if (error == IMLOG_EDISKFULL) {

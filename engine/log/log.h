@@ -57,15 +57,15 @@ struct log {
     uint16_t shard_index;
 
     uint64_t epoch;
-    uint64_t chain;          /* header checksum of the last closed batch */
-    struct segment *active;  /* takes batches */
-    uint64_t fill_lsn;       /* of the batch that is filling */
-    uint32_t fill_bytes;     /* records in it */
+    uint64_t chain;         /* header checksum of the last closed batch */
+    struct segment *active; /* takes batches */
+    uint64_t fill_lsn;      /* of the batch that is filling */
+    uint32_t fill_bytes;    /* records in it */
     uint32_t fill_count;
-    uint32_t fill_offset;    /* in the active segment */
+    uint32_t fill_offset;     /* in the active segment */
     uint32_t torn_end_offset; /* after recovery: up to here there are stale bytes behind it */
-    uint64_t hot_floor_lsn;  /* nothing below is in the ring, for reasons besides its size */
-    uint64_t pinned_lsn;     /* readers hold views from here on; UINT64_MAX: none */
+    uint64_t hot_floor_lsn;   /* nothing below is in the ring, for reasons besides its size */
+    uint64_t pinned_lsn;      /* readers hold views from here on; UINT64_MAX: none */
 
     struct log_batch queue[LOG_QUEUE_BATCHES];
     uint32_t queue_head; /* oldest not durable */
@@ -74,10 +74,10 @@ struct log {
     uint32_t in_flight;
 
     uint64_t durable_lsn;
-    uint64_t records_end_lsn;   /* end of the last batch with records */
-    uint64_t watermark_lsn;     /* highest durable_lsn carried by a closed batch */
-    uint64_t idle_since_ns;     /* 0: not idle */
-    uint64_t clock_ms;          /* the node's time, kept by the store; goes into headers */
+    uint64_t records_end_lsn; /* end of the last batch with records */
+    uint64_t watermark_lsn;   /* highest durable_lsn carried by a closed batch */
+    uint64_t idle_since_ns;   /* 0: not idle */
+    uint64_t clock_ms;        /* the node's time, kept by the store; goes into headers */
     bool degraded;
 
     struct {

@@ -146,8 +146,9 @@ static void media_close_one(struct media *media)
     struct segment *oldest = NULL;
     for (uint32_t i = 0; i < media->segment_count; i++) {
         struct segment *segment = media->segments[i];
-        if (segment->file >= 0 && segment->reads == 0 && !segment->closing &&
-            segment->state == SEGMENT_SEALED && (oldest == NULL || segment->used_tick < oldest->used_tick))
+        if (segment->file >= 0 && segment->reads == 0 && segment->waiting == NULL &&
+            !segment->closing && segment->state == SEGMENT_SEALED &&
+            (oldest == NULL || segment->used_tick < oldest->used_tick))
             oldest = segment;
     }
     if (oldest == NULL)

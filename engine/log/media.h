@@ -29,13 +29,13 @@ struct media_read;
 struct segment {
     uint32_t number;
     enum segment_state state;
-    uint64_t segment_bytes;         /* file size */
+    uint64_t segment_bytes; /* file size */
     uint64_t base_lsn;
-    uint64_t end_lsn;               /* exclusive; of ACTIVE: what was handed out so far */
-    uint64_t first_chain;           /* prev_checksum of its first batch */
+    uint64_t end_lsn;     /* exclusive; of ACTIVE: what was handed out so far */
+    uint64_t first_chain; /* prev_checksum of its first batch */
     uint32_t batch_count;
     struct segment_trailer *trailer; /* set once sealed; owned */
-    bool footer_damaged;            /* its index was rebuilt in RAM; do not read the footer */
+    bool footer_damaged;             /* its index was rebuilt in RAM; do not read the footer */
 
     /* media's */
     char *path;

@@ -15,11 +15,8 @@ static void prepare_step(struct prepare *prepare, int32_t result);
 int prepare_init(struct prepare *prepare, struct imlog_io *io, struct media *media,
                  uint64_t segment_bytes)
 {
-    *prepare = (struct prepare){.io = io,
-                                .media = media,
-                                .segment_bytes = segment_bytes,
-                                .file = -1,
-                                .directory_file = -1};
+    *prepare = (struct prepare){
+        .io = io, .media = media, .segment_bytes = segment_bytes, .file = -1, .directory_file = -1};
     prepare->path = malloc(MEDIA_PATH_BYTES);
     /* Never written to: the kernel backs all of it with its one page of zeros. */
     void *zeros = mmap(NULL, PREPARE_ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -55,8 +52,7 @@ static void prepare_fail(struct prepare *prepare, int error)
 
 static void handle_step_done(struct imlog_io_op *op, int32_t result)
 {
-    struct prepare *prepare =
-        (struct prepare *)(void *)((char *)op - offsetof(struct prepare, op));
+    struct prepare *prepare = (struct prepare *)(void *)((char *)op - offsetof(struct prepare, op));
     prepare->under_way = false;
     prepare_step(prepare, result);
 }
@@ -89,9 +85,8 @@ static void prepare_zero_next(struct prepare *prepare)
 
 static void prepare_sync_directory(struct prepare *prepare)
 {
-    prepare_started(
-        prepare, PREPARE_DIR_SYNCING,
-        prepare->io->ops->sync(prepare->io, &prepare->op, prepare->directory_file));
+    prepare_started(prepare, PREPARE_DIR_SYNCING,
+                    prepare->io->ops->sync(prepare->io, &prepare->op, prepare->directory_file));
 }
 
 static void prepare_begin(struct prepare *prepare)
@@ -106,9 +101,9 @@ static void prepare_begin(struct prepare *prepare)
         return;
     }
     media_segment_path(prepare->media, prepare->number, prepare->path);
-    prepare_started(prepare, PREPARE_OPENING,
-                    ops->open(prepare->io, &prepare->op, prepare->path,
-                              O_RDWR | O_CREAT | O_TRUNC | O_DIRECT));
+    prepare_started(
+        prepare, PREPARE_OPENING,
+        ops->open(prepare->io, &prepare->op, prepare->path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT));
 }
 
 /* `result` is of the operation that prepare->state names. */
@@ -145,9 +140,9 @@ static void prepare_step(struct prepare *prepare, int32_t result)
         if (prepare->directory_file >= 0)
             prepare_sync_directory(prepare);
         else
-            prepare_started(prepare, PREPARE_DIR_OPENING,
-                            ops->open(io, &prepare->op, prepare->media->directory,
-                                      O_RDONLY | O_DIRECTORY));
+            prepare_started(
+                prepare, PREPARE_DIR_OPENING,
+                ops->open(io, &prepare->op, prepare->media->directory, O_RDONLY | O_DIRECTORY));
         break;
     case PREPARE_DIR_OPENING:
         prepare->directory_file = result;

@@ -40,8 +40,8 @@ struct prepare {
     int directory_file; /* -1: none */
     uint64_t zeroed_bytes;
     struct iovec zeros; /* PREPARE_ZERO_BYTES of them */
-    bool under_way;  /* op is */
-    int error;       /* why FAILED */
+    bool under_way;     /* op is */
+    int error;          /* why FAILED */
     uint64_t retry_ns;
     uint64_t zeroed_bytes_total;
 };

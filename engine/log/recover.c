@@ -33,8 +33,8 @@ static void handle_record(void *arg, const struct record *record, uint64_t offse
                                     .offset = (uint32_t)offset};
     recovery->recovered->records++;
     if (recovery->error == 0)
-        recovery->error = recovery->fold->record(recovery->fold->arg, record, &position,
-                                                 payload_valid);
+        recovery->error =
+            recovery->fold->record(recovery->fold->arg, record, &position, payload_valid);
 }
 
 static void recovery_keep_hot(struct recovery *recovery, const struct scan *scan,
@@ -129,7 +129,10 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
                    sealed ? &trailer : NULL, &scan) < 0)
         return 0; /* prepared and never used */
     if (scan.base_lsn != recovery->end_lsn) {
-        if (scan.base_lsn > recovery->end_lsn)
+        struct segment_head head;
+        bool earlier_life =
+            segment_head_decode(image->bytes, &head) == 0 && head.epoch < recovery->scan_epoch;
+        if (scan.base_lsn > recovery->end_lsn || earlier_life)
             return 0; /* of a tail that was cut at an earlier opening */
         return why_set(recovery->why, IMLOG_ECORRUPT,
                        "segment %u begins at log position %llu, before %llu where the one before "

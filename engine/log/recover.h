@@ -10,10 +10,10 @@
 #include "engine/log/scan.h"
 
 struct log_origin {
-    uint32_t segment;   /* the first to read */
-    uint64_t base_lsn;  /* its base */
-    uint64_t chain;     /* its first batch's prev_checksum */
-    uint64_t epoch;     /* highest seen so far */
+    uint32_t segment;     /* the first to read */
+    uint64_t base_lsn;    /* its base */
+    uint64_t chain;       /* its first batch's prev_checksum */
+    uint64_t epoch;       /* highest seen so far */
     uint64_t durable_lsn; /* all below was durable */
 };
 

@@ -22,8 +22,8 @@ struct scan {
     uint64_t epoch;       /* of the last batch accepted */
     uint64_t chain;       /* its header checksum */
     bool chain_known;
-    bool evidence_read;   /* durable_lsn includes every watermark in the image */
-    bool next_known;      /* the next segment's head says where it begins: */
+    bool evidence_read; /* durable_lsn includes every watermark in the image */
+    bool next_known;    /* the next segment's head says where it begins: */
     uint64_t next_lsn;
     uint64_t next_chain;
     uint64_t salt;

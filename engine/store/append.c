@@ -60,8 +60,8 @@ static bool append_is_retry(struct store *store, struct imlog_append *append)
 {
     if (append->client_msg_id == 0)
         return false;
-    const struct dedupe_entry *original = dedupe_find(
-        &store->dedupe, append->session_id, append->sender_id, append->client_msg_id);
+    const struct dedupe_entry *original =
+        dedupe_find(&store->dedupe, append->session_id, append->sender_id, append->client_msg_id);
     if (original == NULL)
         return false;
     append->seq = original->seq;
@@ -121,8 +121,7 @@ static void append_index(struct store *store, uint32_t session_index,
     extents_saw_time(extents, server_ms);
 }
 
-static void append_message(struct store *store, struct imlog_append *append,
-                           uint32_t session_index)
+static void append_message(struct store *store, struct imlog_append *append, uint32_t session_index)
 {
     struct session *session = sessions_at(&store->sessions, session_index);
     append->seq = session->latest_seq + 1;

@@ -46,15 +46,13 @@ static void read_note_bad(struct pull_state *state, const struct pull_read *read
         state->error = -EIO;
         return;
     }
-    state->bad[state->bad_count++] =
-        (struct pull_block){read->segment, read->first_block + i};
+    state->bad[state->bad_count++] = (struct pull_block){read->segment, read->first_block + i};
 }
 
 /* Whole blocks that arrived go into the cache; the others are unreadable, for this pull. */
 static void read_publish(struct pull_state *state, const struct pull_read *read)
 {
-    uint32_t arrived =
-        read->result > 0 ? (uint32_t)read->result / IMLOG_BLOCK_BYTES : 0;
+    uint32_t arrived = read->result > 0 ? (uint32_t)read->result / IMLOG_BLOCK_BYTES : 0;
     for (uint32_t i = 0; i < read->block_count; i++) {
         if (i < arrived)
             cache_publish(&state->store->cache, read->frames[i], read->segment->number,
@@ -93,8 +91,7 @@ static void read_take_frames(struct pull_read *read, uint32_t block_count)
 }
 
 /* Start one read of a run of neighbouring blocks. False if there was no frame for it. */
-static bool read_start(struct pull_state *state, const struct pull_block *run,
-                       uint32_t block_count)
+static bool read_start(struct pull_state *state, const struct pull_block *run, uint32_t block_count)
 {
     struct pull_read *read = &state->reads[state->read_count];
     read->state = state;
@@ -123,8 +120,7 @@ static uint32_t run_of(const struct pull_block *wants, uint32_t want_count)
 {
     uint32_t count = 1;
     while (count < want_count && count < PULL_READ_BLOCKS_MAX &&
-           wants[count].segment == wants[0].segment &&
-           wants[count].block == wants[0].block + count)
+           wants[count].segment == wants[0].segment && wants[count].block == wants[0].block + count)
         count++;
     return count;
 }

@@ -21,8 +21,7 @@ uint64_t clock_turn(struct clock *clock)
     clock->monotonic_ns = monotonic_ns;
     clock->now_ns += passed_ns;
 
-    uint64_t apart_ns =
-        wall_ns > clock->now_ns ? wall_ns - clock->now_ns : clock->now_ns - wall_ns;
+    uint64_t apart_ns = wall_ns > clock->now_ns ? wall_ns - clock->now_ns : clock->now_ns - wall_ns;
     uint64_t step_ns = apart_ns <= CLOCK_JUMP_MS * NS_PER_MS ? apart_ns : passed_ns / 10;
     clock->now_ns = wall_ns > clock->now_ns ? clock->now_ns + step_ns : clock->now_ns - step_ns;
     return clock->now_ns / NS_PER_MS;

@@ -36,9 +36,9 @@ int dedupe_init(struct dedupe *dedupe, uint32_t capacity)
 {
     IMLOG_ASSERT(capacity > 0);
     *dedupe = (struct dedupe){.index = {.tagged = 1}, .capacity = capacity};
-    void *entries = mmap(NULL, (size_t)capacity * sizeof(struct dedupe_entry),
-                         PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                         0);
+    void *entries =
+        mmap(NULL, (size_t)capacity * sizeof(struct dedupe_entry), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (entries == MAP_FAILED)
         return -ENOMEM;
     dedupe->entries = entries;

@@ -20,9 +20,9 @@ struct fold {
     struct store *store;
     struct segment *segment;
     uint64_t captured_lsn; /* the loaded checkpoint knows nothing from here on */
-    bool sealed;          /* its footer is on disk: no index in RAM */
-    bool unordered;       /* its index must be rebuilt from the whole segment, see fold_extent */
-    bool damaged;         /* this segment */
+    bool sealed;           /* its footer is on disk: no index in RAM */
+    bool unordered;        /* its index must be rebuilt from the whole segment, see fold_extent */
+    bool damaged;          /* this segment */
     bool damaged_ever;
     uint32_t report_count;
     uint64_t run_session; /* the damaged range being gathered */
@@ -130,12 +130,11 @@ static int fold_retry_window(struct fold *fold, const struct imlog_message *mess
     struct dedupe *dedupe = &fold->store->dedupe;
     if (message->client_msg_id == 0)
         return 0;
-    if (lsn < fold->captured_lsn &&
-        dedupe_find(dedupe, message->session_id, message->sender_id, message->client_msg_id) !=
-            NULL)
+    if (lsn < fold->captured_lsn && dedupe_find(dedupe, message->session_id, message->sender_id,
+                                                message->client_msg_id) != NULL)
         return 0;
-    int error = dedupe_reserve(dedupe, message->session_id, message->sender_id,
-                               message->client_msg_id);
+    int error =
+        dedupe_reserve(dedupe, message->session_id, message->sender_id, message->client_msg_id);
     if (error < 0)
         return error;
     struct dedupe_entry entry = {.session_id = message->session_id,
@@ -269,8 +268,7 @@ static int fold_footer(struct fold *fold, const uint8_t *image)
                                         fold->store->log.salt);
         for (int j = 0; j < count; j++) {
             struct segment_extent entry;
-            memcpy(&entry,
-                   block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
+            memcpy(&entry, block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
                    sizeof(entry));
             int error = fold_footer_entry(fold, &entry);
             if (error < 0)

@@ -55,8 +55,8 @@ static enum block_answer copy_range(struct pull_state *state, struct segment *se
 
 /* Verify the item's header, and make room for its record. 0 (COPYING or DAMAGED), -EAGAIN,
  * -ENOMEM. */
-static int gather_header(struct pull_state *state, struct pull_item *item,
-                         struct segment *segment, uint64_t seq)
+static int gather_header(struct pull_state *state, struct pull_item *item, struct segment *segment,
+                         uint64_t seq)
 {
     struct record record;
     uint8_t header[sizeof(struct record_header)];
@@ -83,13 +83,12 @@ static int gather_header(struct pull_state *state, struct pull_item *item,
 }
 
 /* Copy the record and verify all of it. 0 (COPIED or DAMAGED) or -EAGAIN. */
-static int gather_record(struct pull_state *state, struct pull_item *item,
-                         struct segment *segment)
+static int gather_record(struct pull_state *state, struct pull_item *item, struct segment *segment)
 {
     struct record record;
     uint8_t *copy = state->copies + item->copy_at;
-    enum block_answer answer = copy_range(state, segment, item->offset, item->record_bytes, copy,
-                                          &item->filled_bytes);
+    enum block_answer answer =
+        copy_range(state, segment, item->offset, item->record_bytes, copy, &item->filled_bytes);
     if (answer == BLOCK_WANTED)
         return -EAGAIN;
     bool valid = answer == BLOCK_HERE &&

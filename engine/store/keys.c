@@ -84,8 +84,7 @@ int keys_reserve(struct keys *keys, const void *key, uint32_t key_bytes, uint32_
     if (error == 0)
         error = keys_grow_chunk(keys, key_bytes);
     if (error == 0)
-        error =
-            hash_index_reserve(&keys->index, checksum(key, key_bytes, 0), name_hash, keys);
+        error = hash_index_reserve(&keys->index, checksum(key, key_bytes, 0), name_hash, keys);
     return error;
 }
 
@@ -106,8 +105,7 @@ void keys_add(struct keys *keys, const void *key, uint32_t key_bytes, uint32_t n
 
 uint32_t keys_name(const struct keys *keys, uint32_t number, const void **key)
 {
-    if (number >= keys->next_number || number >= keys->name_capacity ||
-        keys->names[number] == NULL)
+    if (number >= keys->next_number || number >= keys->name_capacity || keys->names[number] == NULL)
         return 0;
     *key = keys->names[number] + 1;
     return keys->names[number][0];

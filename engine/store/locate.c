@@ -73,8 +73,7 @@ static int locate_footer_block(struct pull_state *state, struct segment *segment
                                struct pull_memo *memo)
 {
     struct fence_lookup lookup = {.state = state, .segment = segment};
-    int64_t index =
-        footer_locate(segment->trailer, state->pull->session_id, handle_fence, &lookup);
+    int64_t index = footer_locate(segment->trailer, state->pull->session_id, handle_fence, &lookup);
     if (index == -EAGAIN)
         return lookup.error == -EAGAIN ? -EAGAIN : footer_lost(state, segment);
     memo->stage = index < 0 ? MEMO_ABSENT : MEMO_BLOCK;
@@ -140,10 +139,10 @@ static int locate_extent(struct pull_state *state, uint32_t number, struct pull_
     if (extent == NULL)
         return IMLOG_ENOSESSION;
     *located = (struct pull_extent){.first_seq = extent->first_seq,
-                                .end_seq = extent->first_seq + extent->count,
-                                .links = extent->links,
-                                .offsets = extent_offsets(extent),
-                                .segment = segment};
+                                    .end_seq = extent->first_seq + extent->count,
+                                    .links = extent->links,
+                                    .offsets = extent_offsets(extent),
+                                    .segment = segment};
     return 0;
 }
 

@@ -279,8 +279,8 @@ uint32_t pulls_turn(struct pulls *pulls)
         answered += state_pass(state);
     }
     /* Those that a done() adds meanwhile have to wait for the next turn. */
-    for (uint32_t count = pulls->waiting_count;
-         count > 0 && pulls->active_count < PULLS_ACTIVE_MAX; count--) {
+    for (uint32_t count = pulls->waiting_count; count > 0 && pulls->active_count < PULLS_ACTIVE_MAX;
+         count--) {
         struct imlog_pull *pull = pulls->waiting_first;
         pulls->waiting_first = pull->next;
         if (pulls->waiting_first == NULL)

@@ -22,11 +22,11 @@ struct pulls {
     struct imlog_pull *waiting_first; /* not begun */
     struct imlog_pull *waiting_last;
     uint32_t waiting_count;
-    struct pull_state *runnable; /* reads are complete, or frames or an index may be there now */
-    struct pull_state *starved;  /* wait for free frames or a rebuilt index */
-    struct pull_state *spare;    /* freed, for reuse */
-    uint32_t active_count;       /* begun, not answered */
-    uint32_t reading_count;      /* of those: reads under way */
+    struct pull_state *runnable;    /* reads are complete, or frames or an index may be there now */
+    struct pull_state *starved;     /* wait for free frames or a rebuilt index */
+    struct pull_state *spare;       /* freed, for reuse */
+    uint32_t active_count;          /* begun, not answered */
+    uint32_t reading_count;         /* of those: reads under way */
     struct imlog_message *messages; /* of the page being delivered */
     struct imlog_gap *gaps;
     uint64_t reads;

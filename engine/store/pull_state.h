@@ -45,7 +45,7 @@ enum pull_memo_stage { MEMO_EMPTY, MEMO_BLOCK, MEMO_EXTENT, MEMO_ABSENT };
 struct pull_memo {
     uint32_t segment;
     enum pull_memo_stage stage;
-    uint32_t block_index; /* BLOCK: the extents block that may hold the session */
+    uint32_t block_index;      /* BLOCK: the extents block that may hold the session */
     struct pull_extent extent; /* EXTENT */
 };
 

@@ -70,8 +70,7 @@ static int compare_found(const void *left, const void *right)
 static int extents_put(struct extents *extents, uint32_t *index, const struct found *found)
 {
     static const struct roots_links unknown = {SEGMENT_UNKNOWN, SEGMENT_UNKNOWN};
-    bool same = *index != EXTENT_NONE &&
-                extents->array[*index].session_id == found->session_id;
+    bool same = *index != EXTENT_NONE && extents->array[*index].session_id == found->session_id;
     if (!same) {
         if (extents_reserve(extents, EXTENT_NONE) < 0)
             return -ENOMEM;
@@ -135,8 +134,7 @@ static void handle_part_read(struct media_read *read, int32_t result)
     /* What cannot be read stays zeros: damaged, like any other bytes that are not valid. */
     if (result > 0 && (uint64_t)result < rebuild->part.iov_len)
         rebuild->read_bytes += (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
-    if (result <= 0 || (uint64_t)result == rebuild->part.iov_len ||
-        result < IMLOG_BLOCK_BYTES)
+    if (result <= 0 || (uint64_t)result == rebuild->part.iov_len || result < IMLOG_BLOCK_BYTES)
         rebuild->read_bytes += rebuild->part.iov_len;
     if (rebuild->read_bytes >= rebuild->segment->segment_bytes)
         rebuild->finished = true;
@@ -147,9 +145,9 @@ static void handle_part_read(struct media_read *read, int32_t result)
 static void rebuild_read(struct rebuild *rebuild)
 {
     uint64_t rest_bytes = rebuild->segment->segment_bytes - rebuild->read_bytes;
-    rebuild->part = (struct iovec){
-        .iov_base = rebuild->image + rebuild->read_bytes,
-        .iov_len = rest_bytes < REBUILD_READ_BYTES ? rest_bytes : REBUILD_READ_BYTES};
+    rebuild->part = (struct iovec){.iov_base = rebuild->image + rebuild->read_bytes,
+                                   .iov_len = rest_bytes < REBUILD_READ_BYTES ? rest_bytes
+                                                                              : REBUILD_READ_BYTES};
     rebuild->read.done = handle_part_read;
     rebuild->read.parts = &rebuild->part;
     rebuild->read.part_count = 1;

@@ -22,7 +22,7 @@ struct rebuild {
     uint8_t *image;
     uint64_t read_bytes;
     bool under_way;
-    bool finished; /* image complete: build in the next turn */
+    bool finished;  /* image complete: build in the next turn */
     uint64_t count; /* segments rebuilt since open */
 };
 

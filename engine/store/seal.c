@@ -78,8 +78,7 @@ static void handle_seal_written(struct imlog_io_op *op, int32_t result)
 /* The chain's state at the end of a segment is where the next one began. */
 static uint64_t seal_last_checksum(const struct seal *seal)
 {
-    const struct segment *next =
-        media_segment(&seal->store->log.media, seal->segment->number + 1);
+    const struct segment *next = media_segment(&seal->store->log.media, seal->segment->number + 1);
     return next != NULL ? next->first_chain : seal->store->log.chain;
 }
 

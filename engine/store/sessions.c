@@ -77,9 +77,9 @@ struct roots_links sessions_link(struct sessions *sessions, uint32_t index, uint
 struct roots_links sessions_links(const struct sessions *sessions, uint32_t index)
 {
     const struct session *session = sessions_at(sessions, index);
-    return (struct roots_links){
-        .prev_segment = session->prev_segment,
-        .jump_segment = roots_count(session->depth) > 1 ? session->roots[1] : SEGMENT_NONE};
+    return (struct roots_links){.prev_segment = session->prev_segment,
+                                .jump_segment = roots_count(session->depth) > 1 ? session->roots[1]
+                                                                                : SEGMENT_NONE};
 }
 
 uint64_t sessions_ram_bytes(const struct sessions *sessions)

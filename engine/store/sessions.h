@@ -17,12 +17,12 @@ struct session {
     uint64_t latest_seq : 48; /* given out; durable once last_lsn is */
     uint64_t kind : 8;
     uint64_t reserved : 8;
-    uint64_t last_lsn;              /* of latest_seq's record; 0: no message yet */
-    uint32_t depth;                 /* extents so far */
-    uint32_t open_extent;           /* its extent in the index of segment roots[0] while that
-                                       segment is active; else meaningless */
-    uint32_t prev_segment;          /* links of its newest extent, see roots.h */
-    uint32_t roots[ROOTS_INLINE];   /* [0]: the segment of its newest extent */
+    uint64_t last_lsn;            /* of latest_seq's record; 0: no message yet */
+    uint32_t depth;               /* extents so far */
+    uint32_t open_extent;         /* its extent in the index of segment roots[0] while that
+                                     segment is active; else meaningless */
+    uint32_t prev_segment;        /* links of its newest extent, see roots.h */
+    uint32_t roots[ROOTS_INLINE]; /* [0]: the segment of its newest extent */
 };
 static_assert(sizeof(struct session) == 56, "RAM per session is a design figure");
 

@@ -117,8 +117,7 @@ static uint32_t capture_session(const struct snapshot *snapshot, uint8_t *payloa
     uint32_t index = (uint32_t)snapshot->cursor;
     const struct session *session = sessions_at(sessions, index);
     uint32_t roots[ROOTS_MAX];
-    uint32_t root_count =
-        roots_get(&sessions->roots, index, session->depth, session->roots, roots);
+    uint32_t root_count = roots_get(&sessions->roots, index, session->depth, session->roots, roots);
     uint32_t roots_bytes = root_count * (uint32_t)sizeof(uint32_t);
     struct checkpoint_session entry = {.session_id = session->session_id,
                                        .latest_seq = session->latest_seq,
@@ -321,8 +320,8 @@ static void snapshot_path(struct snapshot *snapshot, uint64_t number)
 {
     char name[32];
     snapshot_name(number, name);
-    (void)snprintf(snapshot->path, MEDIA_PATH_BYTES, "%s/%s",
-                   snapshot->store->log.media.directory, name);
+    (void)snprintf(snapshot->path, MEDIA_PATH_BYTES, "%s/%s", snapshot->store->log.media.directory,
+                   name);
 }
 
 static void snapshot_finish(struct snapshot *snapshot)
@@ -389,9 +388,8 @@ static void snapshot_step(struct snapshot *snapshot, int32_t result)
         break;
     case SNAPSHOT_CLOSING:
         snapshot_path(snapshot, snapshot->number);
-        snapshot_started(
-            snapshot, SNAPSHOT_RENAMING,
-            ops->rename(io, &snapshot->op, snapshot->temporary_path, snapshot->path));
+        snapshot_started(snapshot, SNAPSHOT_RENAMING,
+                         ops->rename(io, &snapshot->op, snapshot->temporary_path, snapshot->path));
         break;
     case SNAPSHOT_RENAMING:
         snapshot_started(snapshot, SNAPSHOT_DIR_OPENING,
@@ -437,14 +435,21 @@ static bool snapshot_due(const struct snapshot *snapshot)
     return logged_bytes >= least_bytes;
 }
 
-/* The oldest segment that is not sealed; the active one at the latest. */
+/* The oldest segment that is not sealed; the active one at the latest. One that lost its trailer
+ * may lie before sealed ones. All of them have their index in RAM, but an active one without any
+ * record yet. */
 static const struct segment *snapshot_origin(const struct snapshot *snapshot)
 {
     const struct media *media = &snapshot->store->log.media;
-    uint32_t i = media->segment_count;
-    while (i > 0 && media->segments[i - 1]->state != SEGMENT_SEALED)
-        i--;
-    return i < media->segment_count ? media->segments[i] : NULL;
+    const struct extents *extents = snapshot->store->oldest;
+    for (; extents != NULL; extents = extents->newer) {
+        const struct segment *segment = media_segment(media, extents->segment);
+        if (segment != NULL && segment->state != SEGMENT_SEALED)
+            return segment;
+    }
+    const struct segment *last =
+        media->segment_count > 0 ? media->segments[media->segment_count - 1] : NULL;
+    return last != NULL && last->state != SEGMENT_SEALED ? last : NULL;
 }
 
 static void snapshot_begin(struct snapshot *snapshot)
@@ -453,8 +458,8 @@ static void snapshot_begin(struct snapshot *snapshot)
     const struct segment *origin = snapshot_origin(snapshot);
     if (origin == NULL)
         return; /* full disk, nothing to append to */
-    snapshot->buffer = aligned_alloc(
-        IMLOG_BLOCK_BYTES, (size_t)SNAPSHOT_BUFFER_CHUNKS * CHECKPOINT_CHUNK_BYTES);
+    snapshot->buffer =
+        aligned_alloc(IMLOG_BLOCK_BYTES, (size_t)SNAPSHOT_BUFFER_CHUNKS * CHECKPOINT_CHUNK_BYTES);
     if (snapshot->buffer == NULL)
         return;
     snapshot->op.done = handle_step_done;

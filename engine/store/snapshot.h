@@ -47,18 +47,18 @@ struct snapshot {
     int directory_file;
     char *temporary_path;
     char *path;
-    uint64_t number;            /* of the newest checkpoint, or the one being written */
-    uint8_t *buffer;            /* SNAPSHOT_BUFFER_CHUNKS chunks, while not IDLE */
+    uint64_t number; /* of the newest checkpoint, or the one being written */
+    uint8_t *buffer; /* SNAPSHOT_BUFFER_CHUNKS chunks, while not IDLE */
     uint64_t file_offset;
     uint32_t chunk_index;
-    enum checkpoint_kind kind;  /* being captured */
-    uint64_t cursor;            /* next segment, session, key, dedupe number */
+    enum checkpoint_kind kind; /* being captured */
+    uint64_t cursor;           /* next segment, session, key, dedupe number */
     uint64_t cursor_end;
     struct checkpoint_head head;
-    uint64_t captured_lsn;      /* log end when capturing ended */
-    uint32_t captured_segment;  /* active then */
-    uint64_t begun_lsn;         /* log end when the newest one began */
-    uint64_t published_lsn;     /* origin of the newest one */
+    uint64_t captured_lsn;     /* log end when capturing ended */
+    uint32_t captured_segment; /* active then */
+    uint64_t begun_lsn;        /* log end when the newest one began */
+    uint64_t published_lsn;    /* origin of the newest one */
     uint64_t newest_bytes;
     uint64_t count;
     uint64_t bytes_total;

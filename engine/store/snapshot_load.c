@@ -145,16 +145,15 @@ static int load_sessions(struct loader *loader, const struct checkpoint_chunk *h
     for (uint32_t i = 0; i < header->entry_count; i++) {
         struct checkpoint_session entry;
         uint32_t roots[ROOTS_MAX];
-        int error = checkpoint_session_next(loader->buffer + sizeof(*header),
-                                            header->payload_bytes, &at, &entry, roots, ROOTS_MAX);
+        int error = checkpoint_session_next(loader->buffer + sizeof(*header), header->payload_bytes,
+                                            &at, &entry, roots, ROOTS_MAX);
         if (error < 0 || entry.root_count != roots_count(entry.depth) ||
             sessions_find(sessions, entry.session_id) != SESSION_NONE)
             return IMLOG_ECORRUPT;
         error = sessions_reserve(sessions, entry.session_id);
         if (error < 0)
             return error;
-        uint32_t index =
-            sessions_add(sessions, entry.session_id, (enum imlog_kind)entry.kind);
+        uint32_t index = sessions_add(sessions, entry.session_id, (enum imlog_kind)entry.kind);
         struct session *session = sessions_at(sessions, index);
         session->latest_seq = entry.latest_seq & ((UINT64_C(1) << 48) - 1);
         session->last_msg_id = entry.last_msg_id;
@@ -311,8 +310,8 @@ int snapshot_load(struct store *store, struct log_origin *origin, struct imlog_w
     if (error == 1) {
         load_remove_old(&loader, &names);
         store->snapshot.published_lsn = loader.head.origin_lsn;
-        store->snapshot.newest_bytes = IMLOG_BLOCK_BYTES + (uint64_t)loader.end.chunk_count *
-                                                               CHECKPOINT_CHUNK_BYTES;
+        store->snapshot.newest_bytes =
+            IMLOG_BLOCK_BYTES + (uint64_t)loader.end.chunk_count * CHECKPOINT_CHUNK_BYTES;
         store->snapshot.begun_lsn = loader.head.log_end_lsn;
     }
     store->snapshot.number = names.count > 0 ? names.numbers[0] : 0;

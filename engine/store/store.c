@@ -147,8 +147,7 @@ static int store_drain(struct store *store, bool checkpoint)
     bool begin = checkpoint;
     for (;;) {
         (void)store_turn(store);
-        if (store->snapshot.state == SNAPSHOT_IDLE && begin &&
-            store->seal.state == SEAL_IDLE) {
+        if (store->snapshot.state == SNAPSHOT_IDLE && begin && store->seal.state == SEAL_IDLE) {
             snapshot_turn(&store->snapshot, true);
             begin = false;
         }

@@ -116,13 +116,13 @@ int imlog_poll(struct imlog_shard *shard, uint64_t wait_ns);
  * nothing and gets the original seq and msg_id, with duplicate set, once those are durable. */
 struct imlog_append {
     /* in */
-    uint64_t session_id; /* != 0 */
-    uint64_t sender_id;  /* != 0 */
+    uint64_t session_id;    /* != 0 */
+    uint64_t sender_id;     /* != 0 */
     uint64_t client_msg_id; /* 0: none, and then no dedupe */
     uint64_t client_ms;     /* the application's own time, kept as given */
     enum imlog_kind kind;
-    uint16_t type;      /* the application's, kept as given */
-    const void *body;   /* borrowed for the call only */
+    uint16_t type;       /* the application's, kept as given */
+    const void *body;    /* borrowed for the call only */
     uint32_t body_bytes; /* 0 .. body_bytes_max */
     void (*done)(struct imlog_append *append, int status);
 
@@ -151,8 +151,8 @@ int imlog_append(struct imlog_shard *shard, struct imlog_append *append);
 /* Map a string key to its id, creating the id durably on first use. */
 struct imlog_resolve {
     /* in */
-    const void *key;    /* borrowed for the call only */
-    uint32_t key_bytes; /* 1 .. IMLOG_KEY_BYTES_MAX */
+    const void *key;                                         /* borrowed for the call only */
+    uint32_t key_bytes;                                      /* 1 .. IMLOG_KEY_BYTES_MAX */
     void (*done)(struct imlog_resolve *resolve, int status); /* status as for append */
 
     /* out */

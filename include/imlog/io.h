@@ -34,7 +34,8 @@ struct imlog_io_op {
 };
 
 enum {
-    IMLOG_IO_DURABLE = 1, /* write: data and what is needed to read it back are on media when done */
+    IMLOG_IO_DURABLE =
+        1, /* write: data and what is needed to read it back are on media when done */
 };
 
 struct imlog_io_ops {

@@ -13,8 +13,8 @@ struct io_uring;
 struct io_uring_sqe;
 
 struct imlog_uring_options {
-    uint32_t entries;    /* submission queue entries; 0: 1024 */
-    bool plain_ring;     /* use no set-up flag newer than kernel 5.15, to test that path */
+    uint32_t entries; /* submission queue entries; 0: 1024 */
+    bool plain_ring;  /* use no set-up flag newer than kernel 5.15, to test that path */
 };
 
 /* Create a ring for the calling thread. On failure returns IMLOG_EURING or -errno and `why`

@@ -35,13 +35,13 @@ uint32_t imlog_reader_key(const struct imlog_reader *reader, uint64_t id, const 
  * session_id 0. All strings borrowed for the call. */
 struct imlog_finding {
     uint32_t shard_index;
-    const char *file;   /* below the data directory */
-    uint64_t offset;    /* in the file */
+    const char *file;    /* below the data directory */
+    uint64_t offset;     /* in the file */
     uint64_t session_id; /* 0: no message is affected, or it cannot be told which (see lost) */
     uint64_t first_seq;  /* of the affected range, inclusive */
     uint64_t last_seq;
     uint32_t lost_records; /* records whose session cannot be told any more */
-    const char *what;   /* one sentence */
+    const char *what;      /* one sentence */
 };
 
 /* Read and check every stored byte. found() runs once a finding. Returns the number of
@@ -55,7 +55,7 @@ int64_t imlog_reader_verify(struct imlog_reader *reader,
 struct imlog_segment_info {
     uint32_t shard_index;
     uint32_t number;
-    const char *file; /* below the data directory */
+    const char *file;  /* below the data directory */
     const char *state; /* "open", "sealed", "prepared", "damaged" */
     uint64_t base_lsn;
     uint64_t end_lsn;

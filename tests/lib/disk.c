@@ -26,7 +26,8 @@ static int disk_start(struct disk *disk, struct disk_op op, const char *path)
     int error = path == NULL ? 0 : disk_path_clean(path, op.path);
     if (error < 0)
         return error;
-    if (op.handle >= DISK_HANDLE_FIRST) {
+    if (path == NULL) {
+        IMLOG_ASSERT(op.handle >= DISK_HANDLE_FIRST);
         IMLOG_ASSERT((uint32_t)(op.handle - DISK_HANDLE_FIRST) < disk->handle_count);
         IMLOG_ASSERT(disk_handle(disk, op.handle)->open);
     }
@@ -238,7 +239,8 @@ static int ready_op(const struct disk *disk, uint64_t number, uint64_t pick, uin
 {
     *ready_count = 0;
     for (uint32_t i = 0; i < disk->op_count; i++) {
-        if (disk->ops[i].number >= number || (disk->held[disk->ops[i].kind] && !disk->crashed))
+        bool held = disk->ops[i].held || disk->held[disk->ops[i].kind];
+        if (disk->ops[i].number >= number || (held && !disk->crashed))
             continue;
         if ((*ready_count)++ == pick)
             return (int)i;
@@ -362,6 +364,23 @@ void disk_hold(struct disk *disk, enum disk_op_kind kind, bool hold)
     disk->held[kind] = hold;
 }
 
+void disk_hold_newest(struct disk *disk, enum disk_op_kind kind)
+{
+    for (uint32_t i = disk->op_count; i-- > 0;) {
+        if (disk->ops[i].kind != kind)
+            continue;
+        disk->ops[i].held = true;
+        return;
+    }
+    IMLOG_ASSERT(!"nothing of the kind is in flight");
+}
+
+void disk_let_go(struct disk *disk)
+{
+    for (uint32_t i = 0; i < disk->op_count; i++)
+        disk->ops[i].held = false;
+}
+
 uint32_t disk_in_flight(const struct disk *disk, enum disk_op_kind kind)
 {
     uint32_t count = 0;
@@ -377,7 +396,12 @@ static void crash_op(struct disk *disk, const struct disk_op *op, enum disk_cras
 {
     bool happened = kind == DISK_KEEP_ALL ||
                     (kind != DISK_DROP_ALL && prng_one_in(&disk->prng, 2));
-    if (op->kind == DISK_WRITE && kind != DISK_PROCESS) {
+    if (op->kind == DISK_WRITE && kind == DISK_PROCESS) {
+        struct disk_op cached = *op; /* seen; whether it is durable nobody waited to hear */
+        cached.flags = 0;
+        if (happened)
+            (void)disk_run(disk, &cached);
+    } else if (op->kind == DISK_WRITE) {
         uint64_t byte_count;
         uint8_t *bytes = disk_join(op, &byte_count);
         struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];

@@ -37,8 +37,8 @@ void disk_set_wall_ms(struct disk *disk, uint64_t wall_ms);
 
 /* What becomes of writes and names that nothing made durable, those in flight included. */
 enum disk_crash {
-    DISK_PROCESS,     /* the program died, the machine did not: all that completed is seen, and
-                         is still as little durable as it was */
+    DISK_PROCESS,     /* the program died, the machine did not: all that completed, and perhaps what
+                         was in flight, is seen, and as little durable as it was */
     DISK_KEEP_ALL,    /* all of it had just reached the media */
     DISK_DROP_ALL,    /* none of it had */
     DISK_PREFIX,      /* each file has a prefix of them, the last one cut at a sector */
@@ -87,6 +87,9 @@ void disk_set_free_bytes(struct disk *disk, uint64_t free_bytes);
 
 /* Completions of this kind are held back while set (and others go on). */
 void disk_hold(struct disk *disk, enum disk_op_kind kind, bool hold);
+/* The newest operation of the kind in flight is held back, until all are let go. */
+void disk_hold_newest(struct disk *disk, enum disk_op_kind kind);
+void disk_let_go(struct disk *disk);
 /* In flight, of a kind (DISK_OP_KINDS: all). */
 uint32_t disk_in_flight(const struct disk *disk, enum disk_op_kind kind);
 

@@ -28,6 +28,7 @@ struct disk_op {
     uint32_t flags;
     uint64_t sync_changes;
     const struct disk_fault *fault; /* what it meets, or NULL */
+    bool held;
 };
 
 struct disk_armed {

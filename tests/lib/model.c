@@ -148,7 +148,7 @@ void model_reopen(struct model *model, const struct imlog_shard *shard)
 
 /* ---- pulls ---------------------------------------------------------------------------------- */
 
-static const struct model_message *message_at(const struct model *model, uint64_t session_id,
+static struct model_message *message_at(const struct model *model, uint64_t session_id,
                                               uint64_t seq)
 {
     const struct model_session *session = &model->sessions[session_id];
@@ -171,12 +171,27 @@ void model_check_message(const struct model *model, const struct imlog_message *
     if (memcmp(body, message->body, expected->body_bytes) != 0)
         fail_msg("session %llu seq %llu: another body", (unsigned long long)message->session_id,
                  (unsigned long long)message->seq);
-    const struct model_session *session = &model->sessions[message->session_id];
-    if (message->seq == 1)
+    if (message->seq == 1) {
         assert_int_equal(message->prev_msg_id, 0);
-    else if (session->damaged_last == 0)
-        assert_int_equal(message->prev_msg_id,
-                         message_at(model, message->session_id, message->seq - 1)->msg_id);
+        return;
+    }
+    const struct model_message *prev =
+        message_at(model, message->session_id, message->seq - 1);
+    if (!prev->damaged) /* else the id may have been lost before this one was appended */
+        assert_int_equal(message->prev_msg_id, prev->msg_id);
+}
+
+void model_damage(struct model *model, uint64_t session_id, uint64_t seq)
+{
+    message_at(model, session_id, seq)->damaged = true;
+}
+
+uint32_t model_damaged_count(const struct model *model)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->count; i++)
+        count += model->all[i].damaged;
+    return count;
 }
 
 /* [*first, *end): what count_max and the direction ask for, before the budget of bytes. */
@@ -222,12 +237,12 @@ static void check_budget(const struct model *model, const struct imlog_pull *pul
 static void check_contents(const struct model *model, const struct imlog_pull *pull,
                            const struct imlog_page *page)
 {
-    const struct model_session *session = &model->sessions[pull->session_id];
     uint32_t message = 0;
     uint32_t gap = 0;
     for (uint64_t seq = page->first_seq; seq < page->end_seq; seq++) {
         if (message < page->message_count && page->messages[message].seq == seq) {
             assert_int_equal(page->messages[message].session_id, pull->session_id);
+            assert_false(message_at(model, pull->session_id, seq)->damaged);
             model_check_message(model, &page->messages[message++]);
             continue;
         }
@@ -236,10 +251,9 @@ static void check_contents(const struct model *model, const struct imlog_pull *p
         assert_true(gap < page->gap_count);
         assert_in_range(seq, page->gaps[gap].first_seq, page->gaps[gap].last_seq);
         assert_int_equal(page->gaps[gap].reason, IMLOG_GAP_DAMAGED);
-        if (session->damaged_last == 0)
+        if (!message_at(model, pull->session_id, seq)->damaged)
             fail_msg("session %llu seq %llu is missing", (unsigned long long)pull->session_id,
                      (unsigned long long)seq);
-        assert_in_range(seq, session->damaged_first, session->damaged_last);
     }
     assert_int_equal(message, page->message_count);
 }

@@ -21,14 +21,13 @@ struct model_message {
     uint64_t body_seed; /* the body is made from it, see model_body() */
     uint32_t body_bytes;
     uint16_t type;
+    bool damaged; /* by the test: must be a gap from now on */
 };
 
 struct model_session {
     uint32_t *messages; /* by seq - 1: index into all */
     uint32_t count;
     uint32_t capacity;
-    uint32_t damaged_first; /* a range that may be missing, inclusive; 0: none */
-    uint32_t damaged_last;
     enum imlog_kind kind;
 };
 
@@ -64,7 +63,11 @@ void model_ack(struct model *model, uint32_t index);
  * that holds every acked one, and from now on they are all acked. Keys likewise. */
 void model_reopen(struct model *model, const struct imlog_shard *shard);
 
-/* The page answers the pull, exactly: range, contents, chain, budget, direction. Gaps only where
+/* Its bytes were spoiled. */
+void model_damage(struct model *model, uint64_t session_id, uint64_t seq);
+uint32_t model_damaged_count(const struct model *model);
+
+/* The page answers the pull, exactly: range, contents, chain, budget, direction. Gaps just where
  * the model was told of damage. */
 void model_check_page(const struct model *model, const struct imlog_pull *pull,
                       const struct imlog_page *page);

@@ -19,7 +19,6 @@ struct world {
     struct prng prng;
     struct imlog_why why;
     bool crashing;      /* answers say nothing now */
-    bool expect_damage; /* pages may have gaps in what the model calls damaged */
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;

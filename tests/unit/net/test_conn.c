@@ -186,6 +186,41 @@ static void a_client_that_takes_no_replies_is_not_read_from(void **state)
     world_destroy(world);
 }
 
+static void a_request_too_heavy_beside_others_waits_for_them(void **state)
+{
+    (void)state;
+    for (int pulls = 0; pulls < 2; pulls++) {
+        struct world *world = world_create(1, 1);
+        uint64_t sessions[64];
+        for (size_t i = 0; i < 64; i++)
+            sessions[i] = 1;
+        Imlog__Pull item = IMLOG__PULL__INIT;
+        item.session_id = 1;
+        item.bytes_max = PULL_BYTES_MAX;
+        Imlog__Pull *items[] = {&item};
+        Imlog__PullRequest request = IMLOG__PULL_REQUEST__INIT;
+        request.n_items = 1;
+        request.items = items;
+        world->shards[0]->frozen = true;
+        for (uint64_t id = 1; id <= 2; id++) {
+            assert_true(conn_wants_bytes(&world->conn));
+            if (pulls)
+                world_request(world, FRAME_PULL, id, &request.base);
+            else
+                world_append(world, id, sessions, 64, 55000); /* 3.5 MB in a block of its own */
+        }
+        assert_int_equal(world->conn.request_count, 1);
+        assert_false(conn_wants_bytes(&world->conn));
+        assert_true(world->conn.weight_bytes <= CONN_WEIGHT_BYTES_MAX);
+        world->shards[0]->frozen = false;
+        world_run(world);
+        assert_int_equal(count_replies(world), 2);
+        assert_true(conn_wants_bytes(&world->conn));
+        assert_int_equal(world->shards[0]->message_count, pulls ? 0 : 128);
+        world_destroy(world);
+    }
+}
+
 static void a_threads_memory_bounds_all_its_connections(void **state)
 {
     (void)state;
@@ -270,6 +305,7 @@ int main(void)
         cmocka_unit_test(too_many_requests_stop_the_reading_until_some_are_answered),
         cmocka_unit_test(one_connection_gets_a_bounded_share_of_a_turn),
         cmocka_unit_test(a_client_that_takes_no_replies_is_not_read_from),
+        cmocka_unit_test(a_request_too_heavy_beside_others_waits_for_them),
         cmocka_unit_test(a_threads_memory_bounds_all_its_connections),
         cmocka_unit_test(clocks_tell_idle_late_and_slow_clients_apart),
         cmocka_unit_test(lent_space_outlives_the_connections_end),
