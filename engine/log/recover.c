@@ -106,6 +106,18 @@ static uint64_t recovery_torn_end(const struct scan *scan, uint64_t file_bytes)
     return end;
 }
 
+/* Segment `number` shows that the log went on beyond where it seems to end. What is missing in
+ * between held messages that were acked; to go on would give their seqs out again. */
+static int recovery_refuse(const struct recovery *recovery, uint32_t number)
+{
+    return why_set(recovery->why, IMLOG_ECORRUPT,
+                   "a segment file before %010u.seg in %s is missing or wiped: the log ends at "
+                   "%llu, and that file knows more to have been durable; restore it from a "
+                   "backup, or export what is left and replay it into a new directory",
+                   number, recovery->log->media.directory,
+                   (unsigned long long)recovery->end_lsn);
+}
+
 static int recovery_seal(struct segment *segment, const struct segment_trailer *trailer)
 {
     segment->trailer = malloc(sizeof(*trailer));
@@ -128,11 +140,13 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (image_scan(image, number, log->shard_index, log->salt, recovery->end_lsn,
                    sealed ? &trailer : NULL, &scan) < 0)
         return 0; /* prepared and never used */
+    struct segment_head head;
+    bool head_valid = segment_head_decode(image->bytes, &head) == 0;
     if (scan.base_lsn != recovery->end_lsn) {
-        struct segment_head head;
-        bool earlier_life =
-            segment_head_decode(image->bytes, &head) == 0 && head.epoch < recovery->scan_epoch;
-        if (scan.base_lsn > recovery->end_lsn || earlier_life)
+        if (scan_evidence(&scan, IMLOG_BLOCK_BYTES) > recovery->end_lsn)
+            return recovery_refuse(recovery, number);
+        if (scan.base_lsn > recovery->end_lsn ||
+            (head_valid && head.epoch < recovery->scan_epoch))
             return 0; /* of a tail that was cut at an earlier opening */
         return why_set(recovery->why, IMLOG_ECORRUPT,
                        "segment %u begins at log position %llu, before %llu where the one before "
@@ -140,6 +154,13 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
                        number, (unsigned long long)scan.base_lsn,
                        (unsigned long long)recovery->end_lsn);
     }
+    if (head_valid && image->byte_count < head.segment_bytes)
+        return why_set(recovery->why, IMLOG_ECORRUPT,
+                       "segment file %010u.seg in %s is cut short (%llu of %llu bytes): restore "
+                       "it from a backup, or export what is left and replay it into a new "
+                       "directory",
+                       number, log->media.directory, (unsigned long long)image->byte_count,
+                       (unsigned long long)head.segment_bytes);
     scan.chain = recovery->chain;
     scan.chain_known = recovery->chain_known;
     scan.epoch = recovery->scan_epoch;
@@ -182,6 +203,38 @@ static int recovery_load(struct recovery *recovery, uint32_t number, struct imag
     return 0;
 }
 
+struct newest_name {
+    uint32_t number;
+};
+
+static void handle_name(void *arg, const char *name)
+{
+    struct newest_name *newest = arg;
+    uint32_t number = media_segment_number(name);
+    newest->number = number > newest->number ? number : newest->number;
+}
+
+/* The log ends before segment `number`. Nothing behind may say otherwise: those files would be
+ * written over. There are none as a rule. */
+static int recovery_check_rest(struct recovery *recovery, uint32_t number)
+{
+    struct log *log = recovery->log;
+    struct newest_name newest = {0};
+    int error = log->io->ops->list(log->io, log->media.directory, handle_name, &newest);
+    for (number++; number <= newest.number && error == 0; number++) {
+        struct image image;
+        struct scan scan;
+        error = recovery_load(recovery, number, &image);
+        if (error == 0 && image.bytes != NULL &&
+            image_scan(&image, number, log->shard_index, log->salt, recovery->end_lsn, NULL,
+                       &scan) == 0 &&
+            scan_evidence(&scan, IMLOG_BLOCK_BYTES) > recovery->end_lsn)
+            error = recovery_refuse(recovery, number);
+        image_unload(log->io, &image);
+    }
+    return error;
+}
+
 static int recovery_run(struct recovery *recovery, uint32_t number)
 {
     struct log *log = recovery->log;
@@ -193,13 +246,13 @@ static int recovery_run(struct recovery *recovery, uint32_t number)
         if (error == 0 && image.bytes != NULL)
             more = recovery_segment(recovery, number, &image, &next);
         else
-            more = error;
+            more = error; /* no such file: the log ends, unless later ones know better */
         image_unload(log->io, &image);
         image = next;
         next = (struct image){.file = -1};
     }
     image_unload(log->io, &image);
-    return more;
+    return more < 0 ? more : recovery_check_rest(recovery, number - 1);
 }
 
 int log_recover(struct log *log, const struct log_origin *origin, const struct log_fold *fold,

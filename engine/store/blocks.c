@@ -6,6 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* -EAGAIN means "wait for blocks" among the passes; as the end of a pull it is another word. */
+static int pull_error(int error)
+{
+    return error == -EAGAIN ? -EBUSY : error;
+}
+
 static bool block_is_bad(const struct pull_state *state, const struct segment *segment,
                          uint32_t block)
 {
@@ -49,7 +55,8 @@ static void read_note_bad(struct pull_state *state, const struct pull_read *read
     state->bad[state->bad_count++] = (struct pull_block){read->segment, read->first_block + i};
 }
 
-/* Whole blocks that arrived go into the cache; the others are unreadable, for this pull. */
+/* Whole blocks that arrived go into the cache. Of several that did not, each is asked for again
+ * by itself; a single one is unreadable, for this pull. */
 static void read_publish(struct pull_state *state, const struct pull_read *read)
 {
     uint32_t arrived = read->result > 0 ? (uint32_t)read->result / IMLOG_BLOCK_BYTES : 0;
@@ -57,6 +64,8 @@ static void read_publish(struct pull_state *state, const struct pull_read *read)
         if (i < arrived)
             cache_publish(&state->store->cache, read->frames[i], read->segment->number,
                           read->first_block + i);
+        else if (read->block_count > 1)
+            state->read_singly = true;
         else
             read_note_bad(state, read, i);
     }
@@ -69,7 +78,7 @@ static void handle_blocks_read(struct media_read *media_read, int32_t result)
     struct pull_state *state = read->state;
     read->result = result;
     if (result == -ENOMEM || result == -EAGAIN || result == -EMFILE || result == -ENFILE)
-        state->error = result; /* says nothing about the disk */
+        state->error = pull_error(result); /* says nothing about the disk */
     else
         read_publish(state, read);
     if (--state->reads_pending == 0)
@@ -107,7 +116,7 @@ static bool read_start(struct pull_state *state, const struct pull_block *run, u
     read->read.offset = (uint64_t)read->first_block * IMLOG_BLOCK_BYTES;
     int error = media_read_start(read->segment, &read->read);
     if (error < 0) {
-        state->error = error;
+        state->error = pull_error(error);
         return true;
     }
     state->reads_pending++;
@@ -146,7 +155,8 @@ void pull_read_wanted(struct pull_state *state)
     }
     state->want_count = wants_unique(state->wants, state->want_count);
     for (uint32_t at = 0; at < state->want_count && state->error == 0;) {
-        uint32_t run = run_of(state->wants + at, state->want_count - at);
+        uint32_t run =
+            state->read_singly ? 1 : run_of(state->wants + at, state->want_count - at);
         if (!read_start(state, state->wants + at, run))
             break;
         at += run; /* blocks that got no frame are asked for again */

@@ -245,6 +245,7 @@ static bool state_begin(struct pulls *pulls, struct imlog_pull *pull)
     state->pull = pull;
     state->error = 0;
     state->bad_count = 0;
+    state->read_singly = false;
     state->copies_bytes = 0;
     memset(state->memos, 0, sizeof(state->memos));
     state->session_index = sessions_find(&store->sessions, pull->session_id);

@@ -131,11 +131,18 @@ static void handle_part_read(struct media_read *read, int32_t result)
     struct rebuild *rebuild =
         (struct rebuild *)(void *)((char *)read - offsetof(struct rebuild, read));
     rebuild->under_way = false;
-    /* What cannot be read stays zeros: damaged, like any other bytes that are not valid. */
-    if (result > 0 && (uint64_t)result < rebuild->part.iov_len)
-        rebuild->read_bytes += (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
-    if (result <= 0 || (uint64_t)result == rebuild->part.iov_len || result < IMLOG_BLOCK_BYTES)
-        rebuild->read_bytes += rebuild->part.iov_len;
+    uint64_t arrived =
+        result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
+    rebuild->read_bytes += arrived;
+    if (arrived == rebuild->part.iov_len) {
+        uint64_t twice = 2 * rebuild->part_bytes;
+        rebuild->part_bytes = twice < REBUILD_READ_BYTES ? twice : REBUILD_READ_BYTES;
+    } else if (rebuild->part.iov_len > IMLOG_BLOCK_BYTES) {
+        rebuild->part_bytes = IMLOG_BLOCK_BYTES; /* which of them is it? */
+    } else {
+        /* What cannot be read stays zeros: damaged, like any other bytes that are not valid. */
+        rebuild->read_bytes += IMLOG_BLOCK_BYTES;
+    }
     if (rebuild->read_bytes >= rebuild->segment->segment_bytes)
         rebuild->finished = true;
     else
@@ -146,8 +153,9 @@ static void rebuild_read(struct rebuild *rebuild)
 {
     uint64_t rest_bytes = rebuild->segment->segment_bytes - rebuild->read_bytes;
     rebuild->part = (struct iovec){.iov_base = rebuild->image + rebuild->read_bytes,
-                                   .iov_len = rest_bytes < REBUILD_READ_BYTES ? rest_bytes
-                                                                              : REBUILD_READ_BYTES};
+                                   .iov_len = rest_bytes < rebuild->part_bytes
+                                                  ? rest_bytes
+                                                  : rebuild->part_bytes};
     rebuild->read.done = handle_part_read;
     rebuild->read.parts = &rebuild->part;
     rebuild->read.part_count = 1;
@@ -173,6 +181,7 @@ void rebuild_want(struct rebuild *rebuild, struct segment *segment)
     rebuild->segment = segment;
     rebuild->image = image;
     rebuild->read_bytes = 0;
+    rebuild->part_bytes = REBUILD_READ_BYTES;
     rebuild_read(rebuild);
 }
 

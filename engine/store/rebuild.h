@@ -21,6 +21,7 @@ struct rebuild {
     struct segment *segment; /* NULL: idle */
     uint8_t *image;
     uint64_t read_bytes;
+    uint64_t part_bytes; /* of the next read: fewer where one failed */
     bool under_way;
     bool finished;  /* image complete: build in the next turn */
     uint64_t count; /* segments rebuilt since open */

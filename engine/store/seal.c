@@ -106,8 +106,10 @@ static int seal_begin(struct seal *seal, struct extents *extents)
     error = footer_encode(extents, log->salt, seal->trailer, &seal->blocks, &byte_count);
     if (error < 0)
         return error;
-    IMLOG_ASSERT(seal->trailer->end_offset + byte_count + IMLOG_BLOCK_BYTES <=
-                 segment->segment_bytes);
+    if (seal->trailer->end_offset + byte_count + IMLOG_BLOCK_BYTES > segment->segment_bytes) {
+        log_degrade(log, "sealing a segment whose footer does not fit it", IMLOG_ECORRUPT);
+        return IMLOG_ECORRUPT; /* room for it was kept: the file is not what it was */
+    }
     if (byte_count == 0) { /* no message at all: only the trailer */
         segment_trailer_encode(seal->blocks, seal->trailer, log->salt);
         seal_write(seal, SEAL_TRAILER, seal->blocks, IMLOG_BLOCK_BYTES,

@@ -329,4 +329,5 @@ def history_sessions(lines):
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by ^C: cleaning up
     unittest.main(module="__main__", verbosity=2)

@@ -270,8 +270,9 @@ PullReply = _message("PullReply", (1, "results", Pulled, True))
 SessionRequest = _message("SessionRequest", (1, "session_ids", NUMBER, True))
 Session = _message(
     "Session", (1, "index", NUMBER), (2, "code", SINT), (3, "text", TEXT),
-    (4, "session_id", NUMBER), (5, "kind", NUMBER), (6, "first_seq", NUMBER), (7, "latest_seq", NUMBER),
-    (8, "message_count", NUMBER), (9, "shard", NUMBER), (10, "latest_lsn", NUMBER))
+    (4, "session_id", NUMBER), (5, "kind", NUMBER), (6, "first_seq", NUMBER),
+    (7, "latest_seq", NUMBER), (8, "message_count", NUMBER), (9, "shard", NUMBER),
+    (10, "latest_lsn", NUMBER))
 SessionReply = _message("SessionReply", (1, "results", Session, True))
 SessionsRequest = _message("SessionsRequest", (1, "cursor", RAW), (2, "count_max", NUMBER))
 SessionsReply = _message("SessionsReply", (1, "sessions", Session, True), (2, "next_cursor", RAW))

@@ -11,11 +11,11 @@ from model import Ledger
 
 BLOCK_BYTES = 4096
 SESSIONS = range(1, 41)
-RANDOM_FLIPS = 50
-BODY_FLIPS = 15
+RANDOM_FLIPS = 40
+BODY_FLIPS = 10
 SERVED_FLIPS = 14
 PLACES = ("head", "body", "batches", "trailer", "footer", "batch head", "room")
-KEY_FLIPS = 4
+KEY_FLIPS = 3
 
 
 class Damage:

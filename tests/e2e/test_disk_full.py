@@ -66,9 +66,15 @@ class DiskFull(ImlogTest):
         if reason:
             print(f"no small file system here ({reason}): nothing to fill", flush=True)
             return None
-        self.addCleanup(lambda: [n.kill() for n in self.nodes]
-                        + [subprocess.run(["umount", at], capture_output=True)])
+        self.addCleanup(self._leave_disk, at)
         return at
+
+    def _leave_disk(self, at):
+        """A killed daemon's ring may hold its files a moment longer than the process."""
+        for node in self.nodes:
+            node.kill()
+        wait_until(lambda: subprocess.run(["umount", at], capture_output=True).returncode == 0,
+                   f"unmounting {at}", 20, every_s=0.05)
 
     def test_appends_fail_clearly_reads_go_on_and_space_brings_service_back(self):
         at = self.disk()

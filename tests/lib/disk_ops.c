@@ -115,9 +115,22 @@ static int32_t run_close(struct disk *disk, const struct disk_op *op)
     return 0;
 }
 
+/* A read that meets an unreadable range fails as a whole, or comes short. */
+static bool meets_bad_range(struct disk *disk, const struct disk_file *file,
+                            const struct disk_op *op)
+{
+    uint64_t end = op->offset;
+    for (uint32_t i = 0; i < op->part_count; i++)
+        end += op->parts[i].iov_len;
+    return op->offset < file->bad_offset + file->bad_bytes && end > file->bad_offset &&
+           prng_one_in(&disk->prng, 2);
+}
+
 static int32_t run_read(struct disk *disk, const struct disk_op *op)
 {
     const struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];
+    if (meets_bad_range(disk, file, op))
+        return -EIO;
     uint64_t at = op->offset;
     uint64_t limit = op->fault != NULL ? op->offset + op->fault->short_bytes : UINT64_MAX;
     for (uint32_t i = 0; i < op->part_count; i++) {
