@@ -7,16 +7,21 @@
 
 #include "engine/base/assert.h"
 #include "engine/base/error.h"
+#include "engine/io/blocking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* The end of a shard's log, from its last segments. */
-static int reader_find_end(struct reader_shard *shard)
+#define READER_WATERMARK_NS UINT64_C(500000000)
+#define READER_RETRY_NS     UINT64_C(10000000)
+
+/* The end of a shard's log, and the highest watermark, from its last segments. */
+static int reader_find_end(struct reader_shard *shard, uint64_t *end_lsn, uint64_t *durable_lsn)
 {
     struct walk *walk = &shard->walk;
     int more;
@@ -25,18 +30,58 @@ static int reader_find_end(struct reader_shard *shard)
      * and it is among the last few files. */
     if (walk->number_count > 3)
         walk->at = walk->number_count - 4;
-    uint64_t end_lsn = 0;
+    *end_lsn = 0;
     while ((more = walk_next_segment(walk)) > 0) {
         int item;
         while ((item = walk_next_item(walk)) > 0)
             continue;
         if (item < 0)
             return item;
-        end_lsn = walk->end_lsn;
+        *end_lsn = walk->end_lsn;
     }
-    shard->until_lsn = end_lsn;
+    *durable_lsn = walk->durable_lsn;
     walk_rewind(walk);
     return more;
+}
+
+/* Whether a node serves the directory now. */
+static bool reader_node_runs(const struct imlog_reader *reader)
+{
+    char path[DIR_PATH_BYTES + 8];
+    (void)snprintf(path, sizeof(path), "%s/LOCK", reader->path);
+    int file = blocking_open(reader->io, path, O_RDONLY);
+    if (file < 0)
+        return false;
+    bool runs = reader->io->ops->lock(reader->io, file) == -EWOULDBLOCK;
+    if (!runs)
+        reader->io->ops->unlock(reader->io, file);
+    (void)blocking_close(reader->io, file);
+    return runs;
+}
+
+/* Up to where the shard is told. On a stopped directory that is its log's end. Beside a running
+ * node, batches read back before they are durable: only what a watermark covers counts, and the
+ * watermark follows the last batch within moments (log.h), so it is waited for. */
+static int reader_find_until(struct imlog_reader *reader, struct reader_shard *shard)
+{
+    struct imlog_io *io = reader->io;
+    uint64_t give_up_ns = io->ops->monotonic_ns(io) + READER_WATERMARK_NS;
+    uint64_t begun_lsn = 0;
+    for (bool first = true;; first = false) {
+        uint64_t end_lsn;
+        uint64_t durable_lsn;
+        int error = reader_find_end(shard, &end_lsn, &durable_lsn);
+        if (error < 0)
+            return error;
+        begun_lsn = first ? end_lsn : begun_lsn;
+        bool runs = reader_node_runs(reader);
+        shard->until_lsn = runs ? durable_lsn : end_lsn;
+        if (!runs || durable_lsn >= begun_lsn || io->ops->monotonic_ns(io) >= give_up_ns)
+            return 0;
+        int rc = io->ops->poll(io, READER_RETRY_NS);
+        if (rc < 0)
+            return rc;
+    }
 }
 
 static int reader_open_shard(struct imlog_reader *reader, uint32_t shard_index,
@@ -46,7 +91,7 @@ static int reader_open_shard(struct imlog_reader *reader, uint32_t shard_index,
     shard->keys.shard_index = shard_index;
     int error = walk_open(&shard->walk, reader->io, reader->path, &reader->identity, shard_index);
     if (error == 0)
-        error = reader_find_end(shard);
+        error = reader_find_until(reader, shard);
     if (error < 0)
         return why_set(why, error, "cannot read shard %u in %s: %s", shard_index, reader->path,
                        imlog_error_text(error));

@@ -538,6 +538,7 @@ static int verify_shard(struct verify *verify, uint32_t shard_index)
     uint32_t expected = 0;
     int more;
     walk_rewind(walk);
+    walk->until_lsn = verify->shard->until_lsn;
     while ((more = walk_next_segment(walk)) > 0) {
         if (expected != 0)
             verify_missing(verify, expected);
@@ -547,6 +548,7 @@ static int verify_shard(struct verify *verify, uint32_t shard_index)
             return error;
     }
     walk_rewind(walk);
+    walk->until_lsn = UINT64_MAX;
     sessions_deinit(&verify->latest);
     if (more < 0)
         return more;

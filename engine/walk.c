@@ -40,6 +40,7 @@ int walk_open(struct walk *walk, struct imlog_io *io, const char *dir_path,
     *walk = (struct walk){.io = io,
                           .salt = identity_shard_salt(identity, shard_index),
                           .shard_index = (uint16_t)shard_index,
+                          .until_lsn = UINT64_MAX,
                           .image = {.file = -1},
                           .next = {.file = -1}};
     int error = dir_shard_path(dir_path, shard_index, walk->directory);
@@ -81,6 +82,7 @@ void walk_rewind(struct walk *walk)
     walk->record_count = 0;
     walk->record_at = 0;
     walk->read_bytes = 0;
+    walk->durable_lsn = 0;
 }
 
 /* ---- segments ---------------------------------------------------------------------------------
@@ -185,8 +187,12 @@ int walk_next_item(struct walk *walk)
     walk->record_count = 0;
     walk->record_at = 0;
     walk->verdict = scan_next(&walk->scan, &walk->item);
-    if (walk->verdict == SCAN_END && walk_goes_on(walk))
+    if (walk->verdict == SCAN_END && walk->item.lsn < walk->until_lsn && walk_goes_on(walk))
         walk->verdict = scan_next(&walk->scan, &walk->item);
+    if (!walk->sealed && walk->item.lsn >= walk->until_lsn)
+        walk->verdict = SCAN_END;
+    if (walk->verdict == SCAN_BATCH && walk->item.header.durable_lsn > walk->durable_lsn)
+        walk->durable_lsn = walk->item.header.durable_lsn;
     walk->end_lsn = walk->scan.base_lsn + walk->scan.offset - IMLOG_BLOCK_BYTES;
     walk->placed = true;
     if (walk->verdict == SCAN_END)

@@ -9,6 +9,31 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { IMAGE_PART_BYTES = 64 * 1024 }; /* read at once around unreadable blocks */
+
+/* Read around what the disk cannot read: that stays zeros, which verify as nothing, so it is
+ * damage like any other. */
+static int64_t image_read(struct imlog_io *io, int file, struct image *image)
+{
+    int64_t result = blocking_read(io, file, image->bytes, image->byte_count, 0);
+    if (result != -EIO)
+        return result;
+    for (uint64_t offset = 0; offset < image->byte_count;) {
+        uint64_t rest = image->byte_count - offset;
+        uint64_t part = rest < IMAGE_PART_BYTES ? rest : IMAGE_PART_BYTES;
+        result = blocking_read(io, file, image->bytes + offset, part, offset);
+        for (uint64_t at = 0; result == -EIO && at < part; at += IMLOG_BLOCK_BYTES) {
+            uint8_t *block = image->bytes + offset + at;
+            if (blocking_read(io, file, block, IMLOG_BLOCK_BYTES, offset + at) < 0)
+                memset(block, 0, IMLOG_BLOCK_BYTES);
+        }
+        if (result < 0 && result != -EIO)
+            return result;
+        offset += part;
+    }
+    return (int64_t)image->byte_count;
+}
+
 int image_load(struct imlog_io *io, const char *path, bool keep_open, struct image *image)
 {
     *image = (struct image){.file = -1};
@@ -25,7 +50,7 @@ int image_load(struct imlog_io *io, const char *path, bool keep_open, struct ima
         image->bytes = bytes == MAP_FAILED ? NULL : bytes;
     }
     if (result == 0 && image->byte_count > 0)
-        result = blocking_read(io, file, image->bytes, image->byte_count, 0);
+        result = image_read(io, file, image);
     if (result < 0 || !keep_open)
         (void)blocking_close(io, file);
     else
@@ -100,7 +125,9 @@ int image_scan(const struct image *image, uint32_t number, uint16_t shard_index,
                uint64_t base_lsn, const struct segment_trailer *trailer, struct scan *scan)
 {
     *scan = (struct scan){.image = image->bytes,
-                          .end_offset = image->byte_count,
+                          .end_offset = image->byte_count < IMLOG_SEGMENT_BYTES_MAX
+                                            ? image->byte_count
+                                            : IMLOG_SEGMENT_BYTES_MAX,
                           .base_lsn = base_lsn,
                           .offset = IMLOG_BLOCK_BYTES,
                           .salt = salt,

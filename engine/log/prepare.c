@@ -22,6 +22,9 @@ int prepare_init(struct prepare *prepare, struct imlog_io *io, struct media *med
     void *zeros = mmap(NULL, PREPARE_ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (prepare->path == NULL || zeros == MAP_FAILED) {
         free(prepare->path);
+        if (zeros != MAP_FAILED)
+            (void)munmap(zeros, PREPARE_ZERO_BYTES);
+        prepare->io = NULL; /* nothing to deinit */
         return -ENOMEM;
     }
     prepare->zeros.iov_base = zeros;

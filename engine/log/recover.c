@@ -72,6 +72,8 @@ static int recovery_scan(struct recovery *recovery, struct scan *scan)
             break;
         recovery->segment->end_lsn = segment_lsn_of_offset(recovery->segment, item.end_offset);
         recovery->segment->batch_count += item.header_valid;
+        if (item.header_valid && item.header.wall_ms > recovery->recovered->newest_wall_ms)
+            recovery->recovered->newest_wall_ms = item.header.wall_ms;
         if (verdict == SCAN_BATCH) {
             recovery_keep_hot(recovery, scan, &item, true);
             error = scan_records(scan, &item, handle_record, recovery);
@@ -114,8 +116,7 @@ static int recovery_refuse(const struct recovery *recovery, uint32_t number)
                    "a segment file before %010u.seg in %s is missing or wiped: the log ends at "
                    "%llu, and that file knows more to have been durable; restore it from a "
                    "backup, or export what is left and replay it into a new directory",
-                   number, recovery->log->media.directory,
-                   (unsigned long long)recovery->end_lsn);
+                   number, recovery->log->media.directory, (unsigned long long)recovery->end_lsn);
 }
 
 static int recovery_seal(struct segment *segment, const struct segment_trailer *trailer)
@@ -145,8 +146,7 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (scan.base_lsn != recovery->end_lsn) {
         if (scan_evidence(&scan, IMLOG_BLOCK_BYTES) > recovery->end_lsn)
             return recovery_refuse(recovery, number);
-        if (scan.base_lsn > recovery->end_lsn ||
-            (head_valid && head.epoch < recovery->scan_epoch))
+        if (scan.base_lsn > recovery->end_lsn || (head_valid && head.epoch < recovery->scan_epoch))
             return 0; /* of a tail that was cut at an earlier opening */
         return why_set(recovery->why, IMLOG_ECORRUPT,
                        "segment %u begins at log position %llu, before %llu where the one before "
@@ -168,11 +168,13 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
         scan.durable_lsn = recovery->durable_lsn;
 
     image_bounds(next, number + 1, &scan);
+    /* The table keeps what will be written to; sealed ones are opened when they are read. */
     struct segment *segment =
-        media_add(&log->media, number, image->byte_count, scan.base_lsn, image->file);
+        media_add(&log->media, number, image->byte_count, scan.base_lsn, sealed ? -1 : image->file);
     if (segment == NULL)
         return -ENOMEM;
-    image->file = -1; /* the table has it now */
+    if (!sealed)
+        image->file = -1;
     segment->first_chain = scan.chain;
     recovery->segment = segment;
     int error = recovery->fold->segment_begin(recovery->fold->arg, segment, sealed);

@@ -33,6 +33,7 @@ struct log_fold {
 struct log_recovered {
     uint64_t torn_bytes;
     uint64_t records;
+    uint64_t newest_wall_ms; /* the node's time in the newest batch header */
 };
 
 /* Blocking. The segments before the origin are in the table already, sealed. */

@@ -155,8 +155,7 @@ void pull_read_wanted(struct pull_state *state)
     }
     state->want_count = wants_unique(state->wants, state->want_count);
     for (uint32_t at = 0; at < state->want_count && state->error == 0;) {
-        uint32_t run =
-            state->read_singly ? 1 : run_of(state->wants + at, state->want_count - at);
+        uint32_t run = state->read_singly ? 1 : run_of(state->wants + at, state->want_count - at);
         if (!read_start(state, state->wants + at, run))
             break;
         at += run; /* blocks that got no frame are asked for again */

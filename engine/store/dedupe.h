@@ -21,8 +21,9 @@ struct dedupe {
     struct hash_index index;
     struct dedupe_entry *entries; /* a ring of `capacity`, mapped, touched as it fills */
     uint32_t capacity;
-    uint64_t first; /* number of the oldest entry kept; number % capacity is its place */
-    uint64_t next;  /* number of the entry to come */
+    uint64_t first;         /* number of the oldest entry kept; number % capacity is its place */
+    uint64_t next;          /* number of the entry to come */
+    uint64_t loaded_msg_id; /* newest one that came from a checkpoint; 0: none */
 };
 
 /* 0 or -ENOMEM. */

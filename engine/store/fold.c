@@ -10,6 +10,7 @@
 #include "engine/store/store.h"
 
 #include "engine/base/assert.h"
+#include "engine/format/msg_id.h"
 #include "engine/store/footer.h"
 
 #include <errno.h>
@@ -19,11 +20,11 @@ enum { FOLD_REPORTS_MAX = 100, FOLD_KEYS_SKIPPED = 65536 };
 struct fold {
     struct store *store;
     struct segment *segment;
-    uint64_t captured_lsn; /* the loaded checkpoint knows nothing from here on */
-    bool sealed;           /* its footer is on disk: no index in RAM */
-    bool unordered;        /* its index must be rebuilt from the whole segment, see fold_extent */
-    bool damaged;          /* this segment */
+    bool sealed;    /* its footer is on disk: no index in RAM */
+    bool unordered; /* its index must be rebuilt from the whole segment, see fold_extent */
+    bool damaged;   /* this segment */
     bool damaged_ever;
+    uint64_t damaged_bytes;
     uint32_t report_count;
     uint64_t run_session; /* the damaged range being gathered */
     uint64_t run_first_seq;
@@ -101,8 +102,11 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
     }
     if (session->roots[0] > fold->segment->number)
         fold->unordered = true; /* sealed once, and its trailer is lost now */
-    if (fold->unordered)
+    if (fold->unordered) {
+        if (session->roots[0] < fold->segment->number)
+            (void)sessions_link(&store->sessions, index, fold->segment->number);
         return 0;
+    }
     int error = 0;
     if (store_open_extent(store, index) == EXTENT_NONE) {
         error = extents_reserve(store->newest, EXTENT_NONE);
@@ -123,15 +127,12 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
     return 0;
 }
 
-/* Only what a checkpoint may have captured can be there already; the log itself holds nothing
- * twice within the window. */
-static int fold_retry_window(struct fold *fold, const struct imlog_message *message, uint64_t lsn)
+/* msg_ids rise in log order: what is not above the newest one loaded was captured, or had left
+ * the window before it could be. */
+static int fold_retry_window(struct fold *fold, const struct imlog_message *message)
 {
     struct dedupe *dedupe = &fold->store->dedupe;
-    if (message->client_msg_id == 0)
-        return 0;
-    if (lsn < fold->captured_lsn && dedupe_find(dedupe, message->session_id, message->sender_id,
-                                                message->client_msg_id) != NULL)
+    if (message->client_msg_id == 0 || message->msg_id <= dedupe->loaded_msg_id)
         return 0;
     int error =
         dedupe_reserve(dedupe, message->session_id, message->sender_id, message->client_msg_id);
@@ -165,7 +166,7 @@ static int fold_message(struct fold *fold, const struct record *record,
         clock_saw_msg_id(&store->clock, message.msg_id);
         if (!fold->sealed && !fold->unordered)
             extents_saw_time(store->newest, message.server_ms);
-        error = fold_retry_window(fold, &message, position->lsn);
+        error = fold_retry_window(fold, &message);
     } else {
         fold_report(fold, record->header.subject_id, seq, seq);
     }
@@ -228,6 +229,7 @@ static int fold_damage(void *arg, struct segment *segment, const struct scan_ite
     fold_report_run(fold);
     fold->damaged = true;
     fold->damaged_ever = true;
+    fold->damaged_bytes += item->end_offset - item->offset;
     log_report(&fold->store->log, IMLOG_ERROR,
                "shard %u: segment %u is damaged at file offset %llu..%llu, below what was "
                "durable%s; messages that could not be saved are listed as damaged, all others "
@@ -320,7 +322,7 @@ static int fold_segment_end(void *arg, struct segment *segment, const uint8_t *i
 
 int store_replay(struct store *store, const struct log_origin *origin, struct imlog_why *why)
 {
-    struct fold fold = {.store = store, .captured_lsn = origin->durable_lsn};
+    struct fold fold = {.store = store};
     struct log_fold calls = {.arg = &fold,
                              .segment_begin = fold_segment_begin,
                              .record = fold_record,
@@ -332,8 +334,14 @@ int store_replay(struct store *store, const struct log_origin *origin, struct im
         return error;
     store->stats.replayed_records = recovered.records;
     store->stats.torn_bytes = recovered.torn_bytes;
-    if (fold.damaged_ever) /* ids of keys that were lost must never be given out again */
-        store->keys.next_number += FOLD_KEYS_SKIPPED;
+    if (fold.damaged_ever) {
+        /* Ids of keys and messages that were lost must never be given out again. */
+        store->keys.next_number +=
+            FOLD_KEYS_SKIPPED + (uint32_t)(fold.damaged_bytes / record_bytes(1));
+        if (recovered.newest_wall_ms > MSG_ID_EPOCH_MS)
+            clock_saw_msg_id(&store->clock,
+                             msg_id_make(recovered.newest_wall_ms + 1, store->log.shard_index, 0));
+    }
     store->durable_keys = store->keys.next_number;
     return 0;
 }

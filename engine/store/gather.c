@@ -117,6 +117,13 @@ static uint32_t body_bytes_at(const uint8_t *bytes)
     return header.payload_bytes - (uint32_t)sizeof(struct message_head);
 }
 
+static bool record_is_of(const uint8_t *bytes, uint64_t session_id, uint64_t seq)
+{
+    struct record_header header;
+    memcpy(&header, bytes, sizeof(header));
+    return header.kind == RECORD_MESSAGE && header.subject_id == session_id && header.seq == seq;
+}
+
 /* Have one item's record at hand. *body_bytes: what it adds to the answer. */
 static int gather_item(struct pull_state *state, uint64_t seq, uint32_t *body_bytes)
 {
@@ -127,7 +134,11 @@ static int gather_item(struct pull_state *state, uint64_t seq, uint32_t *body_by
         struct segment *segment = media_segment(&log->media, item->segment);
         uint64_t lsn = segment_lsn_of_offset(segment, item->offset);
         if (item->state == ITEM_LOCATED && log_is_hot(log, lsn)) {
-            *body_bytes = body_bytes_at(ring_at(&log->ring, lsn));
+            const uint8_t *bytes = ring_at(&log->ring, lsn);
+            if (record_is_of(bytes, state->pull->session_id, seq))
+                *body_bytes = body_bytes_at(bytes);
+            else
+                item->state = ITEM_DAMAGED; /* an index that points elsewhere */
             return 0;
         }
         int error = gather_copy(state, item, segment, seq);
@@ -156,6 +167,7 @@ int pull_gather(struct pull_state *state)
         state->pull->bytes_max == 0 ? IMLOG_PULL_BYTES_DEFAULT : state->pull->bytes_max;
     uint64_t count = state->end_seq - state->first_seq;
     uint64_t body_bytes_total = 0;
+    uint64_t message_count = 0; /* at least one is answered, however large */
     int verdict = 0;
     for (uint64_t i = 0; i < count && state->want_count < PULL_WANTS_MAX; i++) {
         uint64_t seq = state->pull->backward ? state->end_seq - 1 - i : state->first_seq + i;
@@ -166,7 +178,8 @@ int pull_gather(struct pull_state *state)
         else if (error < 0)
             return error;
         body_bytes_total += body_bytes;
-        if (i > 0 && body_bytes_total > bytes_max) {
+        message_count += pull_item_of(state, seq)->state != ITEM_DAMAGED;
+        if (message_count > 1 && body_bytes_total > bytes_max) {
             if (verdict == 0)
                 gather_cut(state, seq);
             return verdict;

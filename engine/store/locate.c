@@ -164,17 +164,15 @@ static int locate_older(struct pull_state *state, const struct pull_extent *loca
 {
     uint32_t prev = prev_of(state, located);
     uint32_t jump = located->links.jump_segment;
-    state->at_segment = prev;
-    if (jump == SEGMENT_UNKNOWN || jump == SEGMENT_NONE || jump == prev)
-        return 0;
-    struct pull_extent far;
-    int error = locate_extent(state, jump, &far);
-    if (error == -EAGAIN) {
-        state->at_segment = located->segment->number; /* decide again when it is there */
-        return error;
+    bool overshoots = true;
+    if (jump != SEGMENT_UNKNOWN && jump != SEGMENT_NONE && jump != prev) {
+        struct pull_extent far;
+        int error = locate_extent(state, jump, &far);
+        if (error == -EAGAIN)
+            return error; /* decide again when it is there; at_segment's memo is kept meanwhile */
+        overshoots = error != 0 || state->target_seq >= far.end_seq;
     }
-    if (error == 0 && state->target_seq < far.end_seq)
-        state->at_segment = jump;
+    state->at_segment = overshoots ? prev : jump;
     return 0;
 }
 

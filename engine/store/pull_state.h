@@ -87,7 +87,7 @@ struct pull_state {
     uint32_t want_count;
     struct pull_block bad[PULL_BAD_BLOCKS_MAX]; /* could not be read */
     uint32_t bad_count;
-    bool read_singly; /* a read of several blocks failed: find out which of them it was */
+    bool read_singly;        /* a read of several blocks failed: find out which of them it was */
     struct pull_read *reads; /* PULL_WANTS_MAX of them, made on the first miss */
     uint32_t read_count;
     uint32_t reads_pending;

@@ -131,8 +131,7 @@ static void handle_part_read(struct media_read *read, int32_t result)
     struct rebuild *rebuild =
         (struct rebuild *)(void *)((char *)read - offsetof(struct rebuild, read));
     rebuild->under_way = false;
-    uint64_t arrived =
-        result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
+    uint64_t arrived = result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
     rebuild->read_bytes += arrived;
     if (arrived == rebuild->part.iov_len) {
         uint64_t twice = 2 * rebuild->part_bytes;
@@ -152,10 +151,9 @@ static void handle_part_read(struct media_read *read, int32_t result)
 static void rebuild_read(struct rebuild *rebuild)
 {
     uint64_t rest_bytes = rebuild->segment->segment_bytes - rebuild->read_bytes;
-    rebuild->part = (struct iovec){.iov_base = rebuild->image + rebuild->read_bytes,
-                                   .iov_len = rest_bytes < rebuild->part_bytes
-                                                  ? rest_bytes
-                                                  : rebuild->part_bytes};
+    rebuild->part = (struct iovec){
+        .iov_base = rebuild->image + rebuild->read_bytes,
+        .iov_len = rest_bytes < rebuild->part_bytes ? rest_bytes : rebuild->part_bytes};
     rebuild->read.done = handle_part_read;
     rebuild->read.parts = &rebuild->part;
     rebuild->read.part_count = 1;

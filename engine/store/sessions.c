@@ -59,7 +59,8 @@ uint32_t sessions_add(struct sessions *sessions, uint64_t session_id, enum imlog
 {
     uint32_t index = sessions->count++;
     struct session *session = sessions_at(sessions, index);
-    *session = (struct session){.session_id = session_id, .kind = (uint8_t)kind};
+    *session = (struct session){
+        .session_id = session_id, .kind = (uint8_t)kind, .open_extent = HASH_INDEX_NONE};
     hash_index_insert(&sessions->index, mix64(session_id), index);
     return index;
 }

@@ -200,6 +200,7 @@ static int load_dedupe(struct loader *loader, const struct checkpoint_chunk *hea
         if (error < 0)
             return error;
         dedupe_add(dedupe, &entry);
+        dedupe->loaded_msg_id = entry.msg_id; /* they are in log order */
     }
     return 0;
 }

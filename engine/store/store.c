@@ -147,6 +147,7 @@ static int store_drain(struct store *store, bool checkpoint)
     bool begin = checkpoint;
     for (;;) {
         (void)store_turn(store);
+        begin = begin && !store->log.degraded;
         if (store->snapshot.state == SNAPSHOT_IDLE && begin && store->seal.state == SEAL_IDLE) {
             snapshot_turn(&store->snapshot, true);
             begin = false;

@@ -16,8 +16,8 @@ const struct extent *store_extent(const struct store *store, const struct extent
                                   uint32_t session_index)
 {
     const struct session *session = sessions_at(&store->sessions, session_index);
-    if (extents == store->newest && session->roots[0] == extents->segment &&
-        session->open_extent != EXTENT_NONE)
+    if (extents->by_session == NULL && extents == store->newest &&
+        session->roots[0] == extents->segment && session->open_extent != EXTENT_NONE)
         return &extents->array[session->open_extent];
     return extent_in_order(extents, session->session_id);
 }
