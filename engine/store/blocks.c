@@ -1,4 +1,5 @@
 /* blocks.c: the blocks a pull needs: from the cache, or read into it. */
+#define _GNU_SOURCE
 #include "engine/base/assert.h"
 #include "engine/store/pull_state.h"
 #include "engine/store/store.h"
@@ -48,9 +49,15 @@ static int compare_blocks(const void *left, const void *right)
 
 static void read_note_bad(struct pull_state *state, const struct pull_read *read, uint32_t i)
 {
-    if (state->bad_count == PULL_BAD_BLOCKS_MAX) {
-        state->error = -EIO;
-        return;
+    if (state->bad_count == state->bad_capacity) {
+        uint32_t capacity = state->bad_capacity == 0 ? 64 : state->bad_capacity * 2;
+        struct pull_block *bigger = reallocarray(state->bad, capacity, sizeof(struct pull_block));
+        if (bigger == NULL) {
+            state->error = -ENOMEM;
+            return;
+        }
+        state->bad = bigger;
+        state->bad_capacity = capacity;
     }
     state->bad[state->bad_count++] = (struct pull_block){read->segment, read->first_block + i};
 }

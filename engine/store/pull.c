@@ -25,6 +25,7 @@ static void state_destroy(struct pull_state *state)
 {
     free(state->items);
     free(state->copies);
+    free(state->bad);
     free(state->reads);
     free(state);
 }

@@ -11,7 +11,7 @@ enum {
     PULL_WANTS_MAX = 256, /* blocks asked for in one pass */
     PULL_MEMOS = 2,       /* the extent looked at, and the one its jump link names */
     PULL_READ_BLOCKS_MAX = 32,
-    PULL_BAD_BLOCKS_MAX = 64,
+
     PULL_AHEAD_BYTES = 512, /* assumed of a record not yet seen, when reading ahead */
 };
 
@@ -85,8 +85,9 @@ struct pull_state {
     uint32_t copies_capacity;
     struct pull_block wants[PULL_WANTS_MAX];
     uint32_t want_count;
-    struct pull_block bad[PULL_BAD_BLOCKS_MAX]; /* could not be read */
+    struct pull_block *bad; /* could not be read */
     uint32_t bad_count;
+    uint32_t bad_capacity;
     bool read_singly;        /* a read of several blocks failed: find out which of them it was */
     struct pull_read *reads; /* PULL_WANTS_MAX of them, made on the first miss */
     uint32_t read_count;

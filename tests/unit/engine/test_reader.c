@@ -187,8 +187,9 @@ static void a_flipped_bit_is_found_and_costs_what_it_hit(void **state)
             model_damage(world->model, record->session_id, record->seq);
         struct findings findings = verify(world);
         if (findings.count == 0)
-            fail_msg("%s: nothing found wrong at %llu (batches end at %llu)", path,
-                     (unsigned long long)offset, (unsigned long long)map.end_offset);
+            fail_msg("%s: nothing found wrong at %llu (batches end at %llu), %s a message", path,
+                     (unsigned long long)offset, (unsigned long long)map.end_offset,
+                     record != NULL ? "in" : "not in");
         assert_int_equal(findings.lost, record != NULL);
         check_export(world);
         segment_map_deinit(&map);
