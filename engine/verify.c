@@ -161,18 +161,22 @@ static int verify_batches(struct verify *verify)
         bool complete = verify_item(verify);
         if (walk->verdict == SCAN_BATCH)
             continue;
-        uint32_t lost = walk->item.header_valid && !walk->sealed &&
-                                walk->item.header.record_count > walk->record_count
-                            ? walk->item.header.record_count - walk->record_count
-                            : 0;
+        uint32_t missing =
+            walk->item.header_valid && walk->item.header.record_count > walk->record_count
+                ? walk->item.header.record_count - walk->record_count
+                : 0;
         if (complete)
             verify_structure(verify, walk->item.offset, 0,
                              "a batch is damaged outside its records; no message is affected");
         else if (!walk->item.header_valid)
             verify_structure(verify, walk->item.offset, 0,
                              "a batch header is damaged; its records are judged one by one");
-        else if (lost > 0)
-            verify_structure(verify, walk->item.offset, lost,
+        else if (missing > 0 && walk->sealed) /* the footer tells which messages, not what else */
+            verify_structure(verify, walk->item.offset, 0,
+                             "record headers of a batch are damaged; messages lost with them are "
+                             "listed by range");
+        else if (missing > 0)
+            verify_structure(verify, walk->item.offset, missing,
                              "records of a batch are damaged beyond telling their sessions");
     }
     return more;
