@@ -20,8 +20,14 @@
 #define READER_WATERMARK_NS UINT64_C(500000000)
 #define READER_RETRY_NS     UINT64_C(10000000)
 
-/* The end of a shard's log, and the highest watermark, from its last segments. */
-static int reader_find_end(struct reader_shard *shard, uint64_t *end_lsn, uint64_t *durable_lsn)
+struct reader_end {
+    uint64_t end_lsn;
+    uint64_t records_end_lsn; /* of the last batch with records; 0: none in the last segments */
+    uint64_t durable_lsn;     /* highest watermark */
+};
+
+/* The end of a shard's log, from its last segments. */
+static int reader_find_end(struct reader_shard *shard, struct reader_end *end)
 {
     struct walk *walk = &shard->walk;
     int more;
@@ -30,16 +36,17 @@ static int reader_find_end(struct reader_shard *shard, uint64_t *end_lsn, uint64
      * and it is among the last few files. */
     if (walk->number_count > 3)
         walk->at = walk->number_count - 4;
-    *end_lsn = 0;
+    *end = (struct reader_end){0};
     while ((more = walk_next_segment(walk)) > 0) {
         int item;
         while ((item = walk_next_item(walk)) > 0)
             continue;
         if (item < 0)
             return item;
-        *end_lsn = walk->end_lsn;
+        end->end_lsn = walk->end_lsn;
     }
-    *durable_lsn = walk->durable_lsn;
+    end->records_end_lsn = walk->records_end_lsn;
+    end->durable_lsn = walk->durable_lsn;
     walk_rewind(walk);
     return more;
 }
@@ -68,15 +75,14 @@ static int reader_find_until(struct imlog_reader *reader, struct reader_shard *s
     uint64_t give_up_ns = io->ops->monotonic_ns(io) + READER_WATERMARK_NS;
     uint64_t begun_lsn = 0;
     for (bool first = true;; first = false) {
-        uint64_t end_lsn;
-        uint64_t durable_lsn;
-        int error = reader_find_end(shard, &end_lsn, &durable_lsn);
+        struct reader_end end;
+        int error = reader_find_end(shard, &end);
         if (error < 0)
             return error;
-        begun_lsn = first ? end_lsn : begun_lsn;
+        begun_lsn = first ? end.records_end_lsn : begun_lsn;
         bool runs = reader_node_runs(reader);
-        shard->until_lsn = runs ? durable_lsn : end_lsn;
-        if (!runs || durable_lsn >= begun_lsn || io->ops->monotonic_ns(io) >= give_up_ns)
+        shard->until_lsn = runs ? end.durable_lsn : end.end_lsn;
+        if (!runs || end.durable_lsn >= begun_lsn || io->ops->monotonic_ns(io) >= give_up_ns)
             return 0;
         int rc = io->ops->poll(io, READER_RETRY_NS);
         if (rc < 0)

@@ -83,6 +83,7 @@ void walk_rewind(struct walk *walk)
     walk->record_at = 0;
     walk->read_bytes = 0;
     walk->durable_lsn = 0;
+    walk->records_end_lsn = 0;
 }
 
 /* ---- segments ---------------------------------------------------------------------------------
@@ -193,6 +194,8 @@ int walk_next_item(struct walk *walk)
         walk->verdict = SCAN_END;
     if (walk->verdict == SCAN_BATCH && walk->item.header.durable_lsn > walk->durable_lsn)
         walk->durable_lsn = walk->item.header.durable_lsn;
+    if (walk->verdict == SCAN_BATCH && walk->item.header.record_count > 0)
+        walk->records_end_lsn = walk->item.lsn + walk->item.header.batch_bytes;
     walk->end_lsn = walk->scan.base_lsn + walk->scan.offset - IMLOG_BLOCK_BYTES;
     walk->placed = true;
     if (walk->verdict == SCAN_END)

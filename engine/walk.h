@@ -28,12 +28,13 @@ struct walk {
     struct segment_trailer trailer;
     bool sealed;
     struct scan scan;
-    bool scanning;        /* image and scan are of numbers[at] */
-    uint64_t end_lsn;     /* where the next segment must begin */
-    bool placed;          /* end_lsn is known */
-    uint64_t until_lsn;   /* beside a running node: from here on an unsealed segment may change
-                             while it is read, so the walk ends there */
-    uint64_t durable_lsn; /* highest watermark met */
+    bool scanning;            /* image and scan are of numbers[at] */
+    uint64_t end_lsn;         /* where the next segment must begin */
+    bool placed;              /* end_lsn is known */
+    uint64_t until_lsn;       /* beside a running node: from here on an unsealed segment may change
+                                 while it is read, so the walk ends there */
+    uint64_t durable_lsn;     /* highest watermark met */
+    uint64_t records_end_lsn; /* end of the last batch that holds records */
     struct scan_item item;
     enum scan_verdict verdict;   /* of item */
     struct walk_record *records; /* of item */
