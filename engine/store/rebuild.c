@@ -126,11 +126,23 @@ static void rebuild_stop(struct rebuild *rebuild)
 
 static void rebuild_read(struct rebuild *rebuild);
 
+/* Want of handles or memory says nothing about the disk: the rebuild is given up then, and asked
+ * for again by the pulls that wait for it. */
+static bool rebuild_says_damage(int32_t error)
+{
+    return error != -ENOMEM && error != -EMFILE && error != -ENFILE && error != -EAGAIN &&
+           error != -EBUSY;
+}
+
 static void handle_part_read(struct media_read *read, int32_t result)
 {
     struct rebuild *rebuild =
         (struct rebuild *)(void *)((char *)read - offsetof(struct rebuild, read));
     rebuild->under_way = false;
+    if (result < 0 && !rebuild_says_damage(result)) {
+        rebuild_stop(rebuild);
+        return;
+    }
     uint64_t arrived = result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
     rebuild->read_bytes += arrived;
     if (arrived == rebuild->part.iov_len) {
@@ -160,7 +172,7 @@ static void rebuild_read(struct rebuild *rebuild)
     rebuild->read.offset = rebuild->read_bytes;
     rebuild->under_way = media_read_start(rebuild->segment, &rebuild->read) == 0;
     if (!rebuild->under_way)
-        rebuild->finished = true; /* the rest counts as damaged */
+        rebuild_stop(rebuild); /* for want of something; asked again by the pull's next try */
 }
 
 void rebuild_want(struct rebuild *rebuild, struct segment *segment)

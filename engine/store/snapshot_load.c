@@ -286,6 +286,8 @@ static int load_one(struct loader *loader, uint64_t number, struct log_origin *o
 static void load_remove_old(struct loader *loader, const struct names *names)
 {
     for (uint32_t i = SNAPSHOTS_KEPT; i < names->count; i++) {
+        if (names->numbers[i] >= loader->head.number)
+            continue; /* the newer ones are damaged: this is the good one */
         char name[32];
         char path[MEDIA_PATH_BYTES];
         snapshot_name(names->numbers[i], name);

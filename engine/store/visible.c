@@ -30,7 +30,9 @@ static uint32_t extent_durable_count(const struct extent *extent, const struct s
     uint32_t low = 0;
     for (uint32_t high = extent->count; low < high;) {
         uint32_t middle = low + (high - low) / 2;
-        if (segment_lsn_of_offset(segment, offsets[middle]) < durable_lsn)
+        /* What was lost to damage was durable once. */
+        if (offsets[middle] == SEGMENT_OFFSET_LOST ||
+            segment_lsn_of_offset(segment, offsets[middle]) < durable_lsn)
             low = middle + 1;
         else
             high = middle;

@@ -372,7 +372,7 @@ void disk_hold_newest(struct disk *disk, enum disk_op_kind kind)
         disk->ops[i].held = true;
         return;
     }
-    IMLOG_ASSERT(!"nothing of the kind is in flight");
+    imlog_assert_failed("an operation of the kind is in flight", __FILE__, __LINE__);
 }
 
 void disk_let_go(struct disk *disk)
@@ -394,8 +394,7 @@ uint32_t disk_in_flight(const struct disk *disk, enum disk_op_kind kind)
 /* The device may have got to it already, or not; for writes, how far is the file's to decide. */
 static void crash_op(struct disk *disk, const struct disk_op *op, enum disk_crash kind)
 {
-    bool happened = kind == DISK_KEEP_ALL ||
-                    (kind != DISK_DROP_ALL && prng_one_in(&disk->prng, 2));
+    bool happened = kind == DISK_KEEP_ALL || (kind != DISK_DROP_ALL && prng_one_in(&disk->prng, 2));
     if (op->kind == DISK_WRITE && kind == DISK_PROCESS) {
         struct disk_op cached = *op; /* seen; whether it is durable nobody waited to hear */
         cached.flags = 0;

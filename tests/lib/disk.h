@@ -37,21 +37,22 @@ void disk_set_wall_ms(struct disk *disk, uint64_t wall_ms);
 
 /* What becomes of writes and names that nothing made durable, those in flight included. */
 enum disk_crash {
-    DISK_PROCESS,     /* the program died, the machine did not: all that completed, and perhaps what
-                         was in flight, is seen, and as little durable as it was */
-    DISK_KEEP_ALL,    /* all of it had just reached the media */
-    DISK_DROP_ALL,    /* none of it had */
-    DISK_PREFIX,      /* each file has a prefix of them, the last one cut at a sector */
-    DISK_TORN_512,    /* each was torn: any subset of its 512-byte sectors is there */
-    DISK_TORN_4096,   /* the same with 4096-byte sectors */
-    DISK_ANY,         /* for each file and write, one of the above by chance */
+    DISK_PROCESS,   /* the program died, the machine did not: all that completed, and perhaps what
+                       was in flight, is seen, and as little durable as it was */
+    DISK_KEEP_ALL,  /* all of it had just reached the media */
+    DISK_DROP_ALL,  /* none of it had */
+    DISK_PREFIX,    /* each file has a prefix of them, the last one cut at a sector */
+    DISK_TORN_512,  /* each was torn: any subset of its 512-byte sectors is there */
+    DISK_TORN_4096, /* the same with 4096-byte sectors */
+    DISK_ANY,       /* for each file and write, one of the above by chance */
 };
 enum { DISK_CRASH_KINDS = DISK_ANY + 1 };
 
 void disk_crash(struct disk *disk, enum disk_crash kind);
 void disk_restart(struct disk *disk);
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults -----------------------------------------------------------------------------------
+ */
 
 enum disk_op_kind {
     DISK_OPEN,
@@ -67,13 +68,13 @@ enum disk_op_kind {
 };
 
 struct disk_fault {
-    enum disk_op_kind kind;  /* which operations; DISK_OP_KINDS: any */
-    const char *path_part;   /* only of files whose path contains this; NULL: any */
-    uint64_t skip_count;     /* let so many pass first */
-    int error;               /* -errno; 0 with short_bytes */
-    uint32_t short_bytes;    /* error 0: the read or write stops after so many bytes */
-    bool for_ever;           /* and all operations of the kind that follow */
-    bool at_start;           /* the start call fails, instead of the completion */
+    enum disk_op_kind kind; /* which operations; DISK_OP_KINDS: any */
+    const char *path_part;  /* only of files whose path contains this; NULL: any */
+    uint64_t skip_count;    /* let so many pass first */
+    int error;              /* -errno; 0 with short_bytes */
+    uint32_t short_bytes;   /* error 0: the read or write stops after so many bytes */
+    bool for_ever;          /* and all operations of the kind that follow */
+    bool at_start;          /* the start call fails, instead of the completion */
 };
 
 /* Arm one fault (several may be armed). A write that fails leaves any part of itself behind. */
@@ -94,10 +95,10 @@ void disk_let_go(struct disk *disk);
 uint32_t disk_in_flight(const struct disk *disk, enum disk_op_kind kind);
 
 /* Reads of [offset, offset + byte_count) fail with -EIO from now on. Once a file. */
-void disk_set_unreadable(struct disk *disk, const char *path, uint64_t offset,
-                         uint64_t byte_count);
+void disk_set_unreadable(struct disk *disk, const char *path, uint64_t offset, uint64_t byte_count);
 
-/* ---- the files, from outside -------------------------------------------------------------------- */
+/* ---- the files, from outside --------------------------------------------------------------------
+ */
 
 bool disk_has(const struct disk *disk, const char *path);
 uint64_t disk_file_bytes(const struct disk *disk, const char *path); /* 0 if there is none */

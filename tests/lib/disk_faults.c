@@ -12,7 +12,7 @@ void disk_fail(struct disk *disk, const struct disk_fault *fault)
         disk->faults[i] = (struct disk_armed){.fault = *fault, .armed = true};
         return;
     }
-    IMLOG_ASSERT(!"too many faults");
+    imlog_assert_failed("room for one more fault", __FILE__, __LINE__);
 }
 
 void disk_heal(struct disk *disk)

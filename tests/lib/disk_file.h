@@ -36,7 +36,7 @@ struct disk_file {
     uint64_t bad_offset;     /* unreadable range */
     uint64_t bad_bytes;
     bool is_directory;
-    bool in_use; /* by the sweep after a crash */
+    bool in_use;   /* by the sweep after a crash */
     int locked_by; /* handle, or -1 */
 };
 

@@ -11,8 +11,7 @@
 
 int disk_new_file(struct disk *disk, bool is_directory)
 {
-    disk->files =
-        reallocarray(disk->files, disk->file_count + 1, sizeof(struct disk_file));
+    disk->files = reallocarray(disk->files, disk->file_count + 1, sizeof(struct disk_file));
     IMLOG_ASSERT(disk->files != NULL);
     disk->files[disk->file_count] =
         (struct disk_file){.is_directory = is_directory, .locked_by = -1};

@@ -74,10 +74,10 @@ int disk_new_file(struct disk *disk, bool is_directory);
 /* All bytes of a write in one piece, for the caller to free. */
 uint8_t *disk_join(const struct disk_op *op, uint64_t *byte_count);
 
-/* ---- disk_faults.c ----------------------------------------------------------------------------- */
+/* ---- disk_faults.c -----------------------------------------------------------------------------
+ */
 
 /* The fault that an operation being started meets, or NULL. */
-const struct disk_fault *disk_fault_of(struct disk *disk, enum disk_op_kind kind,
-                                       const char *path);
+const struct disk_fault *disk_fault_of(struct disk *disk, enum disk_op_kind kind, const char *path);
 
 #endif

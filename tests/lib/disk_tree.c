@@ -21,7 +21,7 @@ int disk_path_clean(const char *path, char clean[DISK_PATH_BYTES])
             if (slash != NULL)
                 *slash = '\0';
         } else if (strcmp(part, ".") != 0) {
-            strcat(clean, "/"); /* NOLINT: no longer than path */
+            strcat(clean, "/");  /* NOLINT: no longer than path */
             strcat(clean, part); /* NOLINT */
         }
     }

@@ -21,8 +21,7 @@ static uint32_t put_message(uint8_t *bytes, uint64_t lsn, uint64_t seq, const ch
         .sender_id = 42,
         .client_msg_id = 100 + seq,
         .client_ms = 1600000000000};
-    struct record_header header = {
-        .subject_id = 7, .seq = seq, .kind = RECORD_MESSAGE, .type = 5};
+    struct record_header header = {.subject_id = 7, .seq = seq, .kind = RECORD_MESSAGE, .type = 5};
     return record_encode(bytes, header, GOLDEN_SALT, lsn, &head, sizeof(head), body,
                          (uint32_t)strlen(body));
 }
@@ -42,8 +41,7 @@ static uint32_t make_session(uint8_t *bytes)
 static uint32_t make_key(uint8_t *bytes)
 {
     static const char key[] = "alice|bob";
-    struct record_header header = {.subject_id = IMLOG_RESOLVED_ID_MIN + 0x101,
-                                   .kind = RECORD_KEY};
+    struct record_header header = {.subject_id = IMLOG_RESOLVED_ID_MIN + 0x101, .kind = RECORD_KEY};
     return record_encode(bytes, header, GOLDEN_SALT, GOLDEN_LSN, key, sizeof(key) - 1, NULL, 0);
 }
 
@@ -141,8 +139,7 @@ static uint32_t make_fences(uint8_t *bytes)
 
 static uint32_t make_identity(uint8_t *bytes)
 {
-    struct identity identity = {
-        .shard_count = 2, .salt = GOLDEN_SALT, .created_ms = 1600000000000};
+    struct identity identity = {.shard_count = 2, .salt = GOLDEN_SALT, .created_ms = 1600000000000};
     memcpy(identity.uuid, uuid, sizeof(uuid));
     identity_encode(bytes, &identity);
     return IDENTITY_FILE_BYTES;
@@ -192,8 +189,7 @@ static uint32_t make_checkpoint_end(uint8_t *bytes)
                                  .chunk_count = 5,
                                  .session_count = 2};
     memcpy(bytes + sizeof(struct checkpoint_chunk), &end, sizeof(end));
-    checkpoint_chunk_seal(bytes, CHECKPOINT_END, GOLDEN_CHECKPOINT, 4, 1, sizeof(end),
-                          GOLDEN_SALT);
+    checkpoint_chunk_seal(bytes, CHECKPOINT_END, GOLDEN_CHECKPOINT, 4, 1, sizeof(end), GOLDEN_SALT);
     return CHECKPOINT_CHUNK_BYTES;
 }
 

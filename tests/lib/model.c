@@ -129,10 +129,9 @@ void model_reopen(struct model *model, const struct imlog_shard *shard)
     for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++)
         latest_seqs[id] = latest_seq_of(shard, id);
     uint32_t kept = 0;
-    while (kept < model->count &&
-           model->all[kept].seq <= latest_seqs[model->all[kept].session_id])
+    while (kept < model->count && model->all[kept].seq <= latest_seqs[model->all[kept].session_id])
         kept++;
-    assert_true(kept >= model->acked_count); /* P1: nothing acked is lost */
+    assert_true(kept >= model->acked_count);       /* P1: nothing acked is lost */
     for (uint32_t i = kept; i < model->count; i++) /* a prefix of the log, nothing behind it */
         assert_true(model->all[i].seq > latest_seqs[model->all[i].session_id]);
     for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++) {
@@ -149,7 +148,7 @@ void model_reopen(struct model *model, const struct imlog_shard *shard)
 /* ---- pulls ---------------------------------------------------------------------------------- */
 
 static struct model_message *message_at(const struct model *model, uint64_t session_id,
-                                              uint64_t seq)
+                                        uint64_t seq)
 {
     const struct model_session *session = &model->sessions[session_id];
     assert_in_range(seq, 1, session->count);
@@ -175,8 +174,7 @@ void model_check_message(const struct model *model, const struct imlog_message *
         assert_int_equal(message->prev_msg_id, 0);
         return;
     }
-    const struct model_message *prev =
-        message_at(model, message->session_id, message->seq - 1);
+    const struct model_message *prev = message_at(model, message->session_id, message->seq - 1);
     if (!prev->damaged) /* else the id may have been lost before this one was appended */
         assert_int_equal(message->prev_msg_id, prev->msg_id);
 }

@@ -55,8 +55,8 @@ uint64_t world_seeds(uint64_t count, uint64_t *first)
 static void handle_abort(int signal_number)
 {
     char line[64];
-    int bytes = snprintf(line, sizeof(line), "aborted with seed %llu\n",
-                         (unsigned long long)newest_seed);
+    int bytes =
+        snprintf(line, sizeof(line), "aborted with seed %llu\n", (unsigned long long)newest_seed);
     (void)!write(STDERR_FILENO, line, (size_t)bytes);
     (void)signal(signal_number, SIG_DFL);
 }

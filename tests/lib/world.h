@@ -7,7 +7,7 @@
 #include "tests/lib/model.h"
 #include "tests/lib/prng.h"
 
-#define WORLD_DIR "/data"
+#define WORLD_DIR       "/data"
 #define WORLD_SHARD_DIR "/data/shard-000"
 
 struct world {
@@ -18,7 +18,7 @@ struct world {
     struct model *model;
     struct prng prng;
     struct imlog_why why;
-    bool crashing;      /* answers say nothing now */
+    bool crashing; /* answers say nothing now */
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;

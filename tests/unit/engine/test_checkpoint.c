@@ -134,8 +134,7 @@ static void a_short_missing_or_empty_checkpoint_is_passed_over(void **state)
         if (seed % 3 == 0)
             disk_remove(world->disk, path);
         else
-            disk_truncate(world->disk, path,
-                          seed % 3 == 1 ? 0 : prng_below(&world->prng, bytes));
+            disk_truncate(world->disk, path, seed % 3 == 1 ? 0 : prng_below(&world->prng, bytes));
         world_open(world);
         world_check_all(world);
         world_destroy(world);
@@ -203,6 +202,36 @@ static void a_checkpoint_taken_beside_appends_is_exact(void **state)
     }
 }
 
+/* What was captured of an append that is not durable yet must not be published. */
+static void a_checkpoint_waits_for_what_it_captured(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    world_open(world);
+    while (world_stats(world).segments < 2)
+        world_append_busy(world, 1, 20000, 0);
+    world_settle(world);
+    world_rest(world, 500000000); /* the first segment sealed, the third prepared */
+    assert_int_equal(world_stats(world).checkpoints, 0);
+    disk_hold(world->disk, DISK_WRITE, true);
+    world_append_busy(world, 1, 200000, 0); /* makes one due */
+    world_poll(world, 0);
+    assert_int_equal(disk_in_flight(world->disk, DISK_WRITE), 1);
+    disk_hold_newest(world->disk, DISK_WRITE);
+    disk_hold(world->disk, DISK_WRITE, false);
+    for (int i = 0; i < 200; i++)
+        world_poll(world, 100000);
+    assert_int_equal(world_stats(world).checkpoints, 0);
+    disk_let_go(world->disk);
+    world_settle(world);
+    world_rest(world, 500000000);
+    assert_int_equal(world_stats(world).checkpoints, 1);
+    world_crash(world, DISK_DROP_ALL);
+    world_open(world);
+    world_check_all(world);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +240,7 @@ int main(void)
         cmocka_unit_test_teardown(a_short_missing_or_empty_checkpoint_is_passed_over,
                                   world_name_seed),
         cmocka_unit_test_teardown(a_checkpoint_may_fail_at_any_step, world_name_seed),
+        cmocka_unit_test_teardown(a_checkpoint_waits_for_what_it_captured, world_name_seed),
         cmocka_unit_test_teardown(a_checkpoint_taken_beside_appends_is_exact, world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,10 +14,10 @@ enum { LIVES = 5, SESSIONS = 40 };
 
 /* What the traffic is like. */
 struct traffic {
-    uint32_t steps_max;     /* a life */
-    uint32_t huge_odds;     /* one message in so many has up to 1 MiB */
-    uint32_t large_odds;    /* up to 64 KiB */
-    uint32_t poll_percent;  /* of the steps: let the shard work */
+    uint32_t steps_max;    /* a life */
+    uint32_t huge_odds;    /* one message in so many has up to 1 MiB */
+    uint32_t large_odds;   /* up to 64 KiB */
+    uint32_t poll_percent; /* of the steps: let the shard work */
     uint32_t sessions;
 };
 
@@ -55,8 +55,7 @@ static void some_retry(struct world *world)
         (void)world_retry(world, index);
 }
 
-static void some_append(struct world *world, const struct traffic *traffic,
-                        uint64_t *client_msg_id)
+static void some_append(struct world *world, const struct traffic *traffic, uint64_t *client_msg_id)
 {
     struct prng *prng = &world->prng;
     uint64_t session = 1 + prng_below(prng, prng_one_in(prng, 2) ? 3 : traffic->sessions);
@@ -73,8 +72,7 @@ static void some_resolve(struct world *world)
     assert_true(error == 0 || error == IMLOG_EBUSY);
 }
 
-static void some_step(struct world *world, const struct traffic *traffic,
-                      uint64_t *client_msg_id)
+static void some_step(struct world *world, const struct traffic *traffic, uint64_t *client_msg_id)
 {
     struct prng *prng = &world->prng;
     uint64_t what = prng_below(prng, 100);
@@ -123,20 +121,20 @@ static void run_seeds(uint64_t count, const struct traffic *traffic)
 static void mixed_traffic_survives_any_crash(void **state)
 {
     (void)state;
-    run_seeds(150, &(struct traffic){400, 40, 10, 15, SESSIONS});
+    run_seeds(120, &(struct traffic){400, 40, 10, 15, SESSIONS});
 }
 
 /* Many segments a life: rolls, footers and checkpoints are under way when the crash comes. */
 static void segments_that_fill_fast_survive_any_crash(void **state)
 {
     (void)state;
-    run_seeds(100, &(struct traffic){200, 2, 2, 30, 10});
+    run_seeds(60, &(struct traffic){200, 2, 2, 30, 10});
 }
 
 static void many_small_messages_survive_any_crash(void **state)
 {
     (void)state;
-    run_seeds(100, &(struct traffic){3000, 100000, 1000, 10, 1000});
+    run_seeds(60, &(struct traffic){3000, 100000, 1000, 10, 1000});
 }
 
 int main(void)

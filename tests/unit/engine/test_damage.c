@@ -48,8 +48,7 @@ static uint32_t fill(struct world *world, uint32_t segments)
     struct prng *prng = &world->prng;
     world_open(world);
     while (world_stats(world).segments <= segments) {
-        uint32_t body_bytes =
-            (uint32_t)prng_below(prng, prng_one_in(prng, 20) ? 200000 : 2000);
+        uint32_t body_bytes = (uint32_t)prng_below(prng, prng_one_in(prng, 20) ? 200000 : 2000);
         world_append_busy(world, 1 + prng_below(prng, 30), body_bytes, prng_next(prng));
         if (prng_one_in(prng, 4))
             world_poll(world, 1000000);
@@ -139,25 +138,25 @@ static void run_seeds(uint64_t count, bool replay, uint32_t flips)
 static void a_flipped_bit_costs_what_it_hit(void **state)
 {
     (void)state;
-    run_seeds(60, false, 1);
+    run_seeds(40, false, 1);
 }
 
 static void a_flipped_bit_costs_what_it_hit_after_replay(void **state)
 {
     (void)state;
-    run_seeds(80, true, 1);
+    run_seeds(50, true, 1);
 }
 
 static void flipped_bits_in_all_segments_cost_what_they_hit(void **state)
 {
     (void)state;
-    run_seeds(40, false, 3);
+    run_seeds(20, false, 3);
 }
 
 static void flipped_bits_in_all_segments_cost_what_they_hit_after_replay(void **state)
 {
     (void)state;
-    run_seeds(80, true, 3);
+    run_seeds(40, true, 3);
 }
 
 int main(void)
@@ -165,8 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit, world_name_seed),
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit_after_replay, world_name_seed),
-        cmocka_unit_test_teardown(flipped_bits_in_all_segments_cost_what_they_hit,
-                                  world_name_seed),
+        cmocka_unit_test_teardown(flipped_bits_in_all_segments_cost_what_they_hit, world_name_seed),
         cmocka_unit_test_teardown(flipped_bits_in_all_segments_cost_what_they_hit_after_replay,
                                   world_name_seed),
     };

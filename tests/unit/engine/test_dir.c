@@ -176,7 +176,7 @@ static void options_out_of_range_are_refused_by_name(void **state)
     (void)state;
     struct world *world = world_create(1);
     struct imlog_shard_options good = world->options;
-    static const char *const names[] = {"segment_bytes", "segment_bytes", "hot_bytes",
+    static const char *const names[] = {"segment_bytes", "segment_bytes",  "hot_bytes",
                                         "cache_bytes",   "body_bytes_max", "dedupe_messages"};
     for (int what = 0; what < 6; what++) {
         world->options = good;

@@ -26,8 +26,8 @@ static void work(struct world *world, uint32_t steps)
     struct prng *prng = &world->prng;
     for (uint32_t i = 0; i < steps; i++) {
         uint32_t body_bytes = (uint32_t)prng_below(prng, prng_one_in(prng, 3) ? 900000 : 3000);
-        (void)taken(world_append(world, 1 + prng_below(prng, SESSIONS), body_bytes,
-                                 prng_next(prng)));
+        (void)taken(
+            world_append(world, 1 + prng_below(prng, SESSIONS), body_bytes, prng_next(prng)));
         if (prng_one_in(prng, 8))
             (void)taken(world_resolve(world, prng_one_in(prng, 2) ? "one" : "two"));
         world_poll(world, 100000);
@@ -52,7 +52,7 @@ static bool live_with(uint64_t seed, const struct disk_fault *fault)
         assert_int_equal(world_append(world, 1, 10, 0), IMLOG_EDEGRADED);
     if (fault->kind != DISK_READ && fault->kind != DISK_OP_KINDS && fault->kind != DISK_OPEN)
         world_check_all(world); /* reads go on */
-    world->crashing = true; /* the order of close and failure is anybody's */
+    world->crashing = true;     /* the order of close and failure is anybody's */
     bool met = disk_op_count(world->disk, fault->kind) > begun_count + fault->skip_count;
     if (prng_one_in(&world->prng, 2)) {
         world_close(world);
@@ -181,8 +181,7 @@ int main(void)
         cmocka_unit_test_teardown(a_write_without_space_is_never_acked, world_name_seed),
         cmocka_unit_test_teardown(a_failed_sync_is_final, world_name_seed),
         cmocka_unit_test_teardown(files_that_cannot_be_made_lose_nothing, world_name_seed),
-        cmocka_unit_test_teardown(a_disk_that_dies_altogether_loses_nothing_acked,
-                                  world_name_seed),
+        cmocka_unit_test_teardown(a_disk_that_dies_altogether_loses_nothing_acked, world_name_seed),
         cmocka_unit_test_teardown(opening_survives_an_error_at_any_step, world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

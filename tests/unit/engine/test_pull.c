@@ -101,9 +101,8 @@ static void an_old_message_is_found_in_few_reads(void **state)
     world_open(world);
     for (uint32_t i = 0; i < 40; i++) {
         uint32_t count = world->model->sessions[1].count;
-        struct imlog_pull pull = {.session_id = 1,
-                                  .after_seq = prng_below(&world->prng, count),
-                                  .count_max = 1};
+        struct imlog_pull pull = {
+            .session_id = 1, .after_seq = prng_below(&world->prng, count), .count_max = 1};
         uint64_t misses = world_stats(world).cache_misses;
         assert_int_equal(world_pull(world, &pull), 0);
         world_settle(world);

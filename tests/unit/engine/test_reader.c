@@ -167,7 +167,7 @@ static void a_flipped_bit_is_found_and_costs_what_it_hit(void **state)
 {
     (void)state;
     uint64_t first;
-    uint64_t count = world_seeds(80, &first);
+    uint64_t count = world_seeds(50, &first);
     for (uint64_t seed = first; seed < first + count; seed++) {
         struct world *world = world_create(seed);
         struct segment_map map;

@@ -62,8 +62,7 @@ static void chunks_are_valid_at_their_own_place_only(void **state)
     for (uint32_t i = 0; i < 6000; i++) { /* every bit of the header, then others by chance */
         uint64_t bit = i < sizeof(header) * 8 ? i : prng_below(&prng, CHECKPOINT_CHUNK_BYTES * 8);
         chunk[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        assert_int_equal(checkpoint_chunk_decode(chunk, NUMBER, 7, SALT, &header),
-                         IMLOG_ECORRUPT);
+        assert_int_equal(checkpoint_chunk_decode(chunk, NUMBER, 7, SALT, &header), IMLOG_ECORRUPT);
         chunk[bit / 8] ^= (uint8_t)(1U << bit % 8);
     }
     free(chunk);
@@ -78,8 +77,7 @@ static void chunks_of_unknown_kinds_are_rejected(void **state)
     assert_non_null(chunk);
     checkpoint_chunk_seal(chunk, (enum checkpoint_kind)0, NUMBER, 0, 0, 0, SALT);
     assert_int_equal(checkpoint_chunk_decode(chunk, NUMBER, 0, SALT, &header), IMLOG_ECORRUPT);
-    checkpoint_chunk_seal(chunk, (enum checkpoint_kind)(CHECKPOINT_END + 1), NUMBER, 0, 0, 0,
-                          SALT);
+    checkpoint_chunk_seal(chunk, (enum checkpoint_kind)(CHECKPOINT_END + 1), NUMBER, 0, 0, 0, SALT);
     assert_int_equal(checkpoint_chunk_decode(chunk, NUMBER, 0, SALT, &header), IMLOG_ECORRUPT);
     free(chunk);
 }
@@ -107,8 +105,8 @@ static void sessions_are_read_one_by_one_to_the_end(void **state)
     uint32_t roots[4];
     uint32_t at = 0;
     for (uint32_t i = 0; i < 5; i++) {
-        assert_int_equal(
-            checkpoint_session_next(payload, 5 * entry_bytes, &at, &session, roots, 4), 0);
+        assert_int_equal(checkpoint_session_next(payload, 5 * entry_bytes, &at, &session, roots, 4),
+                         0);
         assert_int_equal(session.session_id, 8 + i);
         assert_int_equal(roots[2], i + 2);
     }
@@ -150,9 +148,8 @@ static void sessions_that_are_cut_or_nonsense_are_rejected(void **state)
         if (what == 3)
             session.root_count = 4; /* more than there is room for */
         memcpy(payload, &session, sizeof(session));
-        assert_int_equal(
-            checkpoint_session_next(payload, sizeof(payload), &at, &decoded, roots, 3),
-            IMLOG_ECORRUPT);
+        assert_int_equal(checkpoint_session_next(payload, sizeof(payload), &at, &decoded, roots, 3),
+                         IMLOG_ECORRUPT);
     }
 }
 
@@ -172,8 +169,8 @@ static void keys_are_read_one_by_one_and_never_beyond(void **state)
     }
     uint32_t at = 0;
     for (uint32_t i = 1; i <= 5; i++) {
-        assert_int_equal(
-            checkpoint_key_next(payload, used_bytes, &at, &number, &key, &key_bytes), 0);
+        assert_int_equal(checkpoint_key_next(payload, used_bytes, &at, &number, &key, &key_bytes),
+                         0);
         assert_int_equal(number, i);
         assert_int_equal(key_bytes, i);
         assert_int_equal(key[i - 1], 'a' + i);

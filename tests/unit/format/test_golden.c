@@ -91,14 +91,13 @@ static void segment_blocks_are_read(void **state)
     assert_int_equal(segment_trailer_decode(bytes, GOLDEN_SALT, GOLDEN_SEGMENT, &trailer), 0);
     assert_int_equal(trailer.message_count, 4000);
     (void)read_golden("footer-extents.bin");
-    assert_int_equal(
-        segment_block_check(bytes, SEGMENT_EXTENTS, GOLDEN_SEGMENT, 0, GOLDEN_SALT), 3);
+    assert_int_equal(segment_block_check(bytes, SEGMENT_EXTENTS, GOLDEN_SEGMENT, 0, GOLDEN_SALT),
+                     3);
     (void)read_golden("footer-offsets.bin");
-    assert_int_equal(
-        segment_block_check(bytes, SEGMENT_OFFSETS, GOLDEN_SEGMENT, 0, GOLDEN_SALT), 6);
+    assert_int_equal(segment_block_check(bytes, SEGMENT_OFFSETS, GOLDEN_SEGMENT, 0, GOLDEN_SALT),
+                     6);
     (void)read_golden("footer-fences.bin");
-    assert_int_equal(segment_block_check(bytes, SEGMENT_FENCES, GOLDEN_SEGMENT, 0, GOLDEN_SALT),
-                     1);
+    assert_int_equal(segment_block_check(bytes, SEGMENT_FENCES, GOLDEN_SEGMENT, 0, GOLDEN_SALT), 1);
 }
 
 static void identity_and_checkpoint_are_read(void **state)

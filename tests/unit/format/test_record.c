@@ -23,17 +23,15 @@ static uint8_t *make_message(uint32_t body_bytes, uint32_t *byte_count)
                                 .sender_id = 6,
                                 .client_msg_id = 7,
                                 .client_ms = 8};
-    struct record_header header = {
-        .subject_id = 9, .seq = 10, .kind = RECORD_MESSAGE, .type = 11};
+    struct record_header header = {.subject_id = 9, .seq = 10, .kind = RECORD_MESSAGE, .type = 11};
     assert_non_null(body);
     for (uint32_t i = 0; i < body_bytes; i++)
         body[i] = (uint8_t)(i * 7);
     *byte_count = record_bytes((uint32_t)sizeof(head) + body_bytes);
     uint8_t *bytes = malloc(*byte_count);
     assert_non_null(bytes);
-    assert_int_equal(
-        record_encode(bytes, header, SALT, LSN, &head, sizeof(head), body, body_bytes),
-        *byte_count);
+    assert_int_equal(record_encode(bytes, header, SALT, LSN, &head, sizeof(head), body, body_bytes),
+                     *byte_count);
     free(body);
     return bytes;
 }

@@ -138,15 +138,12 @@ static void footer_blocks_are_valid_at_their_own_place_only(void **state)
         assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 6, SALT), 100);
         assert_int_equal(segment_block_check(block, kinds[(i + 1) % 3], NUMBER, 6, SALT),
                          IMLOG_ECORRUPT);
-        assert_int_equal(segment_block_check(block, kinds[i], NUMBER + 1, 6, SALT),
-                         IMLOG_ECORRUPT);
+        assert_int_equal(segment_block_check(block, kinds[i], NUMBER + 1, 6, SALT), IMLOG_ECORRUPT);
         assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 7, SALT), IMLOG_ECORRUPT);
-        assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 6, SALT + 1),
-                         IMLOG_ECORRUPT);
+        assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 6, SALT + 1), IMLOG_ECORRUPT);
         for (uint32_t bit = 0; bit < IMLOG_BLOCK_BYTES * 8; bit++) {
             block[bit / 8] ^= (uint8_t)(1U << bit % 8);
-            assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 6, SALT),
-                             IMLOG_ECORRUPT);
+            assert_int_equal(segment_block_check(block, kinds[i], NUMBER, 6, SALT), IMLOG_ECORRUPT);
             block[bit / 8] ^= (uint8_t)(1U << bit % 8);
         }
     }
@@ -189,8 +186,7 @@ static void a_newer_version_is_told_from_damage(void **state)
     memcpy(block + offsetof(struct segment_trailer, version), &newer, sizeof(newer));
     sum = checksum(block + 8, IMLOG_BLOCK_BYTES - 8, SALT);
     memcpy(block, &sum, sizeof(sum));
-    assert_int_equal(segment_trailer_decode(block, SALT, NUMBER, &decoded_trailer),
-                     IMLOG_EVERSION);
+    assert_int_equal(segment_trailer_decode(block, SALT, NUMBER, &decoded_trailer), IMLOG_EVERSION);
     free(block);
 }
 
@@ -202,9 +198,8 @@ static void footers_take_as_many_blocks_as_their_entries_need(void **state)
     uint32_t c;
     assert_int_equal(segment_footer_blocks(0, 0, &a, &b, &c), 0);
     assert_int_equal(segment_footer_blocks(1, 1, &a, &b, &c), 3);
-    assert_int_equal(segment_footer_blocks(SEGMENT_EXTENTS_PER_BLOCK, SEGMENT_OFFSETS_PER_BLOCK, &a,
-                                           &b, &c),
-                     3);
+    assert_int_equal(
+        segment_footer_blocks(SEGMENT_EXTENTS_PER_BLOCK, SEGMENT_OFFSETS_PER_BLOCK, &a, &b, &c), 3);
     assert_int_equal(segment_footer_blocks(SEGMENT_EXTENTS_PER_BLOCK + 1,
                                            SEGMENT_OFFSETS_PER_BLOCK + 1, &a, &b, &c),
                      5);

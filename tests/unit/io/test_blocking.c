@@ -34,8 +34,8 @@ static void what_is_written_is_read(void **state)
     int file = new_file(io, "/f");
     assert_int_equal(blocking_write(io, file, bytes, BYTES, 7, 0), 0);
     assert_int_equal(blocking_sync(io, file), 0);
-    disk_fail(disk, &(struct disk_fault){
-                        .kind = DISK_READ, .skip_count = 1, .short_bytes = 100000});
+    disk_fail(disk,
+              &(struct disk_fault){.kind = DISK_READ, .skip_count = 1, .short_bytes = 100000});
     assert_int_equal(blocking_read(io, file, back, BYTES + 100, 7), BYTES); /* to the end */
     assert_memory_equal(bytes, back, BYTES);
     assert_int_equal(blocking_read(io, file, back, 10, BYTES + 7), 0);
@@ -52,8 +52,7 @@ static void a_short_write_is_an_error(void **state)
     struct imlog_io *io = disk_io(disk);
     static uint8_t bytes[BYTES];
     int file = new_file(io, "/f");
-    disk_fail(disk, &(struct disk_fault){
-                        .kind = DISK_WRITE, .skip_count = 2, .short_bytes = 512});
+    disk_fail(disk, &(struct disk_fault){.kind = DISK_WRITE, .skip_count = 2, .short_bytes = 512});
     assert_int_equal(blocking_write(io, file, bytes, BYTES, 0, 0), -EIO);
     disk_fail(disk, &(struct disk_fault){.kind = DISK_WRITE, .error = -ENOSPC});
     assert_int_equal(blocking_write(io, file, bytes, BYTES, 0, 0), -ENOSPC);

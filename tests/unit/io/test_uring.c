@@ -146,7 +146,8 @@ static void every_operation_is_done_once(void **state)
     int file = blocking_open(fixture.io, path, O_RDWR | O_CREAT);
     assert_true(file >= 0);
     for (uint32_t i = 0; i < OPERATIONS; i++) {
-        ops[i] = (struct counted_op){.op.done = handle_counted, .bytes = aligned_bytes(4096, (int)i)};
+        ops[i] =
+            (struct counted_op){.op.done = handle_counted, .bytes = aligned_bytes(4096, (int)i)};
         ops[i].part = (struct iovec){.iov_base = ops[i].bytes, .iov_len = 4096};
         assert_int_equal(fixture.io->ops->write(fixture.io, &ops[i].op, file, &ops[i].part, 1,
                                                 (uint64_t)i * 4096, 0),

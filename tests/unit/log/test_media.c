@@ -134,8 +134,8 @@ static void a_file_that_cannot_be_opened_fails_its_reads_only(void **state)
     struct fixture fixture;
     struct some_read reads[3];
     fixture_init(&fixture, 3, 2);
-    disk_fail(fixture.disk, &(struct disk_fault){
-                                .kind = DISK_OPEN, .path_part = "0001.seg", .error = -EMFILE});
+    disk_fail(fixture.disk,
+              &(struct disk_fault){.kind = DISK_OPEN, .path_part = "0001.seg", .error = -EMFILE});
     some_read_start(&fixture, &reads[0], 1);
     some_read_start(&fixture, &reads[1], 1);
     some_read_start(&fixture, &reads[2], 2);

@@ -28,8 +28,8 @@ static void fixture_init(struct fixture *fixture, uint64_t seed)
     assert_int_equal(blocking_mkdir(fixture->io, "/m"), 0);
     assert_int_equal(blocking_sync_directory(fixture->io, "/"), 0);
     assert_int_equal(media_init(&fixture->media, fixture->io, "/m", 0), 0);
-    assert_int_equal(
-        prepare_init(&fixture->prepare, fixture->io, &fixture->media, SEGMENT_BYTES), 0);
+    assert_int_equal(prepare_init(&fixture->prepare, fixture->io, &fixture->media, SEGMENT_BYTES),
+                     0);
 }
 
 static void fixture_deinit(struct fixture *fixture)
@@ -145,8 +145,8 @@ static void a_file_system_without_allocation_is_served(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    disk_fail(fixture.disk, &(struct disk_fault){
-                                .kind = DISK_ALLOCATE, .error = -EOPNOTSUPP, .for_ever = true});
+    disk_fail(fixture.disk,
+              &(struct disk_fault){.kind = DISK_ALLOCATE, .error = -EOPNOTSUPP, .for_ever = true});
     run(&fixture);
     assert_int_equal(fixture.prepare.state, PREPARE_READY);
     assert_int_equal(disk_file_bytes(fixture.disk, "/m/0000000001.seg"), SEGMENT_BYTES);

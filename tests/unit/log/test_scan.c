@@ -49,9 +49,9 @@ static void maker_add(struct maker *maker, uint32_t record_count, uint32_t body_
         struct record_header header = {
             .subject_id = 9, .seq = maker->next_seq++, .kind = RECORD_MESSAGE};
         memset(body, (int)(header.seq & 0xff), body_bytes);
-        used_bytes += record_encode(batch + used_bytes, header, SALT,
-                                    lsn_at(maker->offset) + used_bytes, &head, sizeof(head), body,
-                                    body_bytes);
+        used_bytes +=
+            record_encode(batch + used_bytes, header, SALT, lsn_at(maker->offset) + used_bytes,
+                          &head, sizeof(head), body, body_bytes);
     }
     struct batch_header header = {.shard_index = SHARD,
                                   .segment = SEGMENT,
@@ -287,6 +287,29 @@ static void batches_of_other_places_are_not_accepted(void **state)
     free(maker.image);
 }
 
+/* Right place, right epoch, valid throughout, but the successor of another batch. */
+static void batches_off_the_chain_are_not_accepted(void **state)
+{
+    (void)state;
+    struct maker maker;
+    struct maker other;
+    struct scan_item item;
+    maker_init(&maker);
+    maker_init(&other);
+    other.chain = 1; /* another history */
+    maker_add(&maker, 3, 500);
+    maker_add(&other, 3, 500);
+    maker_add(&other, 3, 500);
+    memcpy(maker.image + other.offsets[1], other.image + other.offsets[1],
+           other.offset - other.offsets[1]);
+    struct scan scan = scan_of(&maker);
+    assert_int_equal(scan_next(&scan, &item), SCAN_BATCH);
+    assert_int_equal(scan_next(&scan, &item), SCAN_END);
+    assert_int_equal(item.offset, other.offsets[1]);
+    free(maker.image);
+    free(other.image);
+}
+
 /* A lost write in the middle: the batch is zeros, later ones are there. */
 static void a_lost_write_below_the_watermark_is_damage(void **state)
 {
@@ -355,6 +378,7 @@ int main(void)
         cmocka_unit_test(salvage_finds_every_record_with_an_intact_header),
         cmocka_unit_test(batches_of_an_earlier_epoch_are_not_accepted),
         cmocka_unit_test(batches_of_other_places_are_not_accepted),
+        cmocka_unit_test(batches_off_the_chain_are_not_accepted),
         cmocka_unit_test(a_lost_write_below_the_watermark_is_damage),
         cmocka_unit_test(what_is_known_durable_is_never_cut),
         cmocka_unit_test(random_bytes_are_no_log),

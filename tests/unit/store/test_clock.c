@@ -47,8 +47,8 @@ static void run_jump(int64_t jump_ms)
     for (; passed_ms < 10 * size_ms + 1000; passed_ms += 50) {
         disk_advance_ns(disk, 50000000);
         uint64_t now_ms = clock_turn(&clock);
-        uint64_t apart_ms = now_ms > wall_of(disk) ? now_ms - wall_of(disk)
-                                                   : wall_of(disk) - now_ms;
+        uint64_t apart_ms =
+            now_ms > wall_of(disk) ? now_ms - wall_of(disk) : wall_of(disk) - now_ms;
         if (apart_ms > CLOCK_JUMP_MS)
             assert_in_range(now_ms - before_ms, 44, 56);
         before_ms = now_ms;

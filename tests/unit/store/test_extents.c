@@ -32,8 +32,8 @@ static void each_session_has_its_offsets_in_order(void **state)
             continue;
         assert_int_equal(extents_reserve(extents, indexes[session]), 0);
         if (indexes[session] == EXTENT_NONE)
-            indexes[session] =
-                extents_open(extents, session_id_of(session), 10 + session, (struct roots_links){1, 2});
+            indexes[session] = extents_open(extents, session_id_of(session), 10 + session,
+                                            (struct roots_links){1, 2});
         extents_add(extents, indexes[session], 4096 + i * 8);
         offsets[session][counts[session]++] = 4096 + i * 8;
     }

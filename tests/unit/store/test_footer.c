@@ -57,9 +57,9 @@ static struct footer make_footer(uint32_t session_count, uint64_t seed)
     free(order);
     assert_int_equal(extents_sort(footer.extents), 0);
     footer.trailer = (struct segment_trailer){.number = NUMBER, .end_offset = 20 * 4096};
-    assert_int_equal(footer_encode(footer.extents, SALT, &footer.trailer, &footer.blocks,
-                                   &footer.byte_count),
-                     0);
+    assert_int_equal(
+        footer_encode(footer.extents, SALT, &footer.trailer, &footer.blocks, &footer.byte_count),
+        0);
     return footer;
 }
 
@@ -119,7 +119,7 @@ static void every_session_is_found_and_no_other(void **state)
 {
     (void)state;
     /* around the bounds of a block of extents and of a block of fences */
-    static const uint32_t counts[] = {1,   2,   126,  127,  128,   254,   255,
+    static const uint32_t counts[] = {1,   2,    126,   127,   128,   254,  255,
                                       999, 5000, 64515, 64516, 64517, 70000};
     for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct footer footer = make_footer(counts[i], i);
@@ -175,10 +175,10 @@ static void the_room_kept_for_a_footer_is_enough(void **state)
         uint32_t a;
         uint32_t b;
         uint32_t c;
-        assert_true((uint64_t)segment_footer_blocks(extents->count, extents->message_count, &a, &b,
-                                                    &c) *
-                        IMLOG_BLOCK_BYTES <=
-                    room);
+        assert_true(
+            (uint64_t)segment_footer_blocks(extents->count, extents->message_count, &a, &b, &c) *
+                IMLOG_BLOCK_BYTES <=
+            room);
     }
     extents_destroy(extents);
 }
