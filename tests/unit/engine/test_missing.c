@@ -1,0 +1,119 @@
+/* A segment file that is gone, wiped or cut short, in the part of the log that opening reads, must
+ * never end the log silently: the files behind it hold what was acked. */
+#include "tests/lib/world.h"
+
+#include <imlog/limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void note_checkpoint(void *arg, const char *name)
+{
+    char *newest = arg;
+    if (strstr(name, ".ckpt") != NULL)
+        (void)snprintf(newest, 96, WORLD_SHARD_DIR "/%s", name);
+}
+
+static void remove_checkpoints(struct world *world)
+{
+    struct imlog_io *io = disk_io(world->disk);
+    for (;;) {
+        char path[96] = "";
+        assert_int_equal(io->ops->list(io, WORLD_SHARD_DIR, note_checkpoint, path), 0);
+        if (path[0] == '\0')
+            return;
+        disk_remove(world->disk, path);
+    }
+}
+
+/* Four segments and no checkpoint: opening reads them all. */
+static struct world *world_with_segments(void)
+{
+    struct world *world = world_create(1);
+    world_open(world);
+    while (world_stats(world).segments < 4)
+        world_append_busy(world, 1 + prng_below(&world->prng, 5), 60000, 0);
+    for (int i = 0; i < 20; i++)
+        world_append_busy(world, 1, 100, 0);
+    world_settle(world);
+    world_rest(world, 200000000);
+    world_crash(world, DISK_KEEP_ALL);
+    remove_checkpoints(world);
+    return world;
+}
+
+static void wipe(struct world *world, const char *path)
+{
+    uint64_t byte_count = disk_file_bytes(world->disk, path);
+    uint8_t *zeros = calloc(1, byte_count);
+    assert_non_null(zeros);
+    disk_poke(world->disk, path, 0, zeros, byte_count);
+    free(zeros);
+}
+
+static void damage_file(struct world *world, int how, const char *path)
+{
+    switch (how) {
+    case 0:
+        disk_remove(world->disk, path);
+        break;
+    case 1:
+        wipe(world, path);
+        break;
+    case 2:
+        disk_truncate(world->disk, path, 0);
+        break;
+    default:
+        disk_truncate(world->disk, path, disk_file_bytes(world->disk, path) / 2);
+        break;
+    }
+}
+
+static void a_file_that_is_gone_keeps_the_shard_closed_and_the_others_whole(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct world *world = world_with_segments();
+        uint8_t before[IMLOG_BLOCK_BYTES];
+        uint8_t after[IMLOG_BLOCK_BYTES];
+        char gone[64];
+        char behind[64];
+        world_segment_path(2, gone);
+        world_segment_path(3, behind);
+        disk_peek(world->disk, behind, 0, before, sizeof(before));
+        damage_file(world, how, gone);
+        assert_int_equal(world_try_open(world), IMLOG_ECORRUPT);
+        assert_non_null(strstr(world->why.text, ".seg"));
+        assert_non_null(strstr(world->why.text, "restore it from a backup"));
+        disk_peek(world->disk, behind, 0, after, sizeof(after));
+        assert_memory_equal(before, after, sizeof(before));
+        world_destroy(world);
+    }
+}
+
+/* One block that cannot be read is damage, not a refusal. */
+static void an_unreadable_block_costs_its_messages_only(void **state)
+{
+    (void)state;
+    struct world *world = world_with_segments();
+    char path[64];
+    world_segment_path(2, path);
+    disk_set_unreadable(world->disk, path, 50 * IMLOG_BLOCK_BYTES, IMLOG_BLOCK_BYTES);
+    assert_int_equal(world_try_open(world), 0);
+    assert_true(world->error_reports > 0);
+    world_destroy(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_file_that_is_gone_keeps_the_shard_closed_and_the_others_whole,
+                                  world_name_seed),
+        cmocka_unit_test_teardown(an_unreadable_block_costs_its_messages_only, world_name_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
