@@ -23,6 +23,8 @@ static void closing_ends_whichever_write_fails(void **state)
         world->crashing = true; /* answers say nothing: some are lost to the failing disk */
         assert_int_not_equal(imlog_shard_close(world->shard), -EDEADLK);
         world->shard = NULL;
+        imlog_dir_close(world->dir);
+        world->dir = NULL;
         disk_heal(world->disk);
         world_destroy(world);
     }
