@@ -16,8 +16,10 @@
 /* A footer is damaged: have its index rebuilt, and wait for it. */
 static int footer_lost(struct pull_state *state, struct segment *segment)
 {
+    int error = rebuild_want(&state->store->rebuild, segment);
+    if (error < 0)
+        return error == -EAGAIN ? -EBUSY : error;
     state->wants_index = true;
-    rebuild_want(&state->store->rebuild, segment);
     return -EAGAIN;
 }
 

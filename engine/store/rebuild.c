@@ -126,8 +126,15 @@ static void rebuild_stop(struct rebuild *rebuild)
 
 static void rebuild_read(struct rebuild *rebuild);
 
-/* Want of handles or memory says nothing about the disk: the rebuild is given up then, and asked
- * for again by the pulls that wait for it. */
+static void rebuild_give_up(struct rebuild *rebuild, int error)
+{
+    rebuild->failed_segment = rebuild->segment;
+    rebuild->failed_error = error;
+    rebuild_stop(rebuild);
+}
+
+/* Want of handles or memory says nothing about the disk: the rebuild is given up then, and the
+ * pulls that wait for it end with that error. */
 static bool rebuild_says_damage(int32_t error)
 {
     return error != -ENOMEM && error != -EMFILE && error != -ENFILE && error != -EAGAIN &&
@@ -140,7 +147,7 @@ static void handle_part_read(struct media_read *read, int32_t result)
         (struct rebuild *)(void *)((char *)read - offsetof(struct rebuild, read));
     rebuild->under_way = false;
     if (result < 0 && !rebuild_says_damage(result)) {
-        rebuild_stop(rebuild);
+        rebuild_give_up(rebuild, result);
         return;
     }
     uint64_t arrived = result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
@@ -170,19 +177,26 @@ static void rebuild_read(struct rebuild *rebuild)
     rebuild->read.parts = &rebuild->part;
     rebuild->read.part_count = 1;
     rebuild->read.offset = rebuild->read_bytes;
-    rebuild->under_way = media_read_start(rebuild->segment, &rebuild->read) == 0;
-    if (!rebuild->under_way)
-        rebuild_stop(rebuild); /* for want of something; asked again by the pull's next try */
+    int error = media_read_start(rebuild->segment, &rebuild->read);
+    rebuild->under_way = error == 0;
+    if (error < 0 && rebuild_says_damage(error))
+        rebuild->finished = true; /* the rest stays zeros: damaged */
+    else if (error < 0)
+        rebuild_give_up(rebuild, error);
 }
 
-void rebuild_want(struct rebuild *rebuild, struct segment *segment)
+int rebuild_want(struct rebuild *rebuild, struct segment *segment)
 {
+    if (rebuild->failed_segment == segment) {
+        rebuild->failed_segment = NULL;
+        return rebuild->failed_error;
+    }
     if (rebuild->segment != NULL)
-        return;
+        return 0;
     void *image = mmap(NULL, segment->segment_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (image == MAP_FAILED)
-        return; /* asked again by the pull's next try */
+        return -ENOMEM;
     segment->footer_damaged = true;
     log_report(&rebuild->store->log, IMLOG_WARNING,
                "shard %u: the footer of segment %u is damaged; rebuilding its index from the "
@@ -193,6 +207,7 @@ void rebuild_want(struct rebuild *rebuild, struct segment *segment)
     rebuild->read_bytes = 0;
     rebuild->part_bytes = REBUILD_READ_BYTES;
     rebuild_read(rebuild);
+    return 0;
 }
 
 bool rebuild_turn(struct rebuild *rebuild)

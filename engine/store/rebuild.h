@@ -23,12 +23,15 @@ struct rebuild {
     uint64_t read_bytes;
     uint64_t part_bytes; /* of the next read: fewer where one failed */
     bool under_way;
-    bool finished;  /* image complete: build in the next turn */
-    uint64_t count; /* segments rebuilt since open */
+    bool finished;                  /* image complete: build in the next turn */
+    struct segment *failed_segment; /* could not be read for want of something, */
+    int failed_error;               /* which whoever asks next is told */
+    uint64_t count;                 /* segments rebuilt since open */
 };
 
-/* Ask for a segment's index; ignored while another is being made. */
-void rebuild_want(struct rebuild *rebuild, struct segment *segment);
+/* Ask for a segment's index; waits its turn while another is being made. 0: wait for it; or why
+ * it cannot be had now (-ENOMEM, -EMFILE and the like), which says nothing about the disk. */
+int rebuild_want(struct rebuild *rebuild, struct segment *segment);
 /* True if an index became available. */
 bool rebuild_turn(struct rebuild *rebuild);
 void rebuild_deinit(struct rebuild *rebuild);
