@@ -47,7 +47,9 @@ int main(int argc, char **argv)
 
     struct imlog_append appends[3];
     for (int i = 0; i < 3; i++) {
-        appends[i] = (struct imlog_append){.session_id = 7, .sender_id = 1, .body = texts[i],
+        appends[i] = (struct imlog_append){.session_id = 7,
+                                           .sender_id = 1,
+                                           .body = texts[i],
                                            .body_bytes = (uint32_t)strlen(texts[i]),
                                            .done = handle_append_done};
         pending += imlog_append(shard, &appends[i]) == 0;
