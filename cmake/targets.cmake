@@ -27,16 +27,10 @@ if(NOT IMLOG_SANITIZE)
 endif()
 
 # imlog_library(NAME SOURCES patterns... [EXCEPT patterns...] [LINKS targets...])
-# A static library of this folder for use inside the tree; a folder without sources gives a
-# target without contents, so that whoever links it need not ask.
+# A static library of this folder, for use inside the tree.
 function(imlog_library name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;EXCEPT;LINKS")
     imlog_sources(sources SOURCES ${arg_SOURCES} EXCEPT ${arg_EXCEPT})
-    if(NOT sources)
-        add_library(${name} INTERFACE)
-        target_link_libraries(${name} INTERFACE imlog_rules ${arg_LINKS})
-        return()
-    endif()
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC imlog_rules ${arg_LINKS})
     set_target_properties(${name} PROPERTIES
