@@ -115,12 +115,11 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
     }
     if (error < 0)
         return error;
-    struct extent *extent = &store->newest->array[session->open_extent];
+    const struct extent *extent = &store->newest->array[session->open_extent];
     for (uint64_t next_seq = extent->first_seq + extent->count; next_seq <= seq; next_seq++) {
         error = extents_reserve(store->newest, session->open_extent);
         if (error < 0)
             return error;
-        extent = &store->newest->array[session->open_extent];
         extents_add(store->newest, session->open_extent,
                     next_seq == seq ? offset : SEGMENT_OFFSET_LOST);
     }
