@@ -209,7 +209,7 @@ static int locate_take(struct pull_state *state, const struct pull_extent *locat
     uint64_t low_seq =
         located->first_seq > state->first_seq ? located->first_seq : state->first_seq;
     for (; state->target_seq >= low_seq; state->target_seq--) {
-        uint32_t offset;
+        uint32_t offset = 0; /* implausible, should it not be found */
         int error = located_offset(state, located, state->target_seq, &offset);
         if (error < 0)
             return error;
