@@ -19,6 +19,30 @@ static const char *op_path(const struct disk *disk, const struct disk_op *op)
     return op->handle >= DISK_HANDLE_FIRST ? disk_handle(disk, op->handle)->path : op->path;
 }
 
+static void disk_tell(struct disk *disk, enum disk_event event, const struct disk_op *op,
+                      int32_t result)
+{
+    if (disk->watch == NULL)
+        return;
+    struct disk_moment moment = {.event = event,
+                                 .kind = op->kind,
+                                 .path = op_path(disk, op),
+                                 .offset = op->offset,
+                                 .result = result};
+    for (uint32_t i = 0; i < op->part_count; i++)
+        moment.byte_count += op->parts[i].iov_len;
+    disk->watch(disk->watch_arg, &moment);
+}
+
+/* When the weather lets it complete. */
+static uint64_t disk_due_ns(struct disk *disk)
+{
+    const struct disk_weather *weather = &disk->weather;
+    if (weather->stall_odds == 0 || !prng_one_in(&disk->prng, weather->stall_odds))
+        return 0;
+    return disk->monotonic_ns + prng_below(&disk->prng, weather->stall_ns_max);
+}
+
 static int disk_start(struct disk *disk, struct disk_op op, const char *path)
 {
     if (disk->crashed)
@@ -34,14 +58,18 @@ static int disk_start(struct disk *disk, struct disk_op op, const char *path)
     op.number = disk->started[DISK_OP_KINDS]++;
     disk->started[op.kind]++;
     op.fault = disk_fault_of(disk, op.kind, op_path(disk, &op));
-    if (op.fault != NULL && op.fault->at_start)
+    if (op.fault != NULL && op.fault->at_start) {
+        disk_tell(disk, DISK_FAILED, &op, op.fault->error);
         return op.fault->error;
+    }
+    op.due_ns = disk_due_ns(disk);
     if (disk->op_count == disk->op_capacity) {
         disk->op_capacity = disk->op_capacity == 0 ? 64 : disk->op_capacity * 2;
         disk->ops = reallocarray(disk->ops, disk->op_capacity, sizeof(struct disk_op));
         IMLOG_ASSERT(disk->ops != NULL);
     }
     disk->ops[disk->op_count++] = op;
+    disk_tell(disk, DISK_STARTED, &op, 0);
     return 0;
 }
 
@@ -239,7 +267,8 @@ static int ready_op(const struct disk *disk, uint64_t number, uint64_t pick, uin
 {
     *ready_count = 0;
     for (uint32_t i = 0; i < disk->op_count; i++) {
-        bool held = disk->ops[i].held || disk->held[disk->ops[i].kind];
+        bool held = disk->ops[i].held || disk->held[disk->ops[i].kind] ||
+                    disk->ops[i].due_ns > disk->monotonic_ns;
         if (disk->ops[i].number >= number || (held && !disk->crashed))
             continue;
         if ((*ready_count)++ == pick)
@@ -255,8 +284,34 @@ static void complete_op(struct disk *disk, int at)
     memmove(disk->ops + at, disk->ops + at + 1,
             (disk->op_count - (uint32_t)at) * sizeof(struct disk_op));
     int32_t result = disk->crashed ? -EIO : disk_run(disk, &op);
+    if (!disk->crashed)
+        disk_tell(disk, result < 0 ? DISK_FAILED : DISK_DONE, &op, result);
     op.op->flags = 0;
     op.op->done(op.op, result);
+}
+
+/* When the first of those that stall is due; UINT64_MAX: there is none. */
+static uint64_t stalled_until_ns(const struct disk *disk)
+{
+    uint64_t first_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < disk->op_count; i++) {
+        const struct disk_op *op = &disk->ops[i];
+        bool held = op->held || disk->held[op->kind];
+        if (!held && op->due_ns > disk->monotonic_ns && op->due_ns < first_ns)
+            first_ns = op->due_ns;
+    }
+    return first_ns;
+}
+
+/* Nothing is ready: let time pass until something is, or the wait is over. */
+static int wait_disk(struct disk *disk, uint64_t wait_ns)
+{
+    uint64_t first_ns = stalled_until_ns(disk);
+    if (first_ns == UINT64_MAX && wait_ns == UINT64_MAX)
+        return -EDEADLK; /* nothing would ever end this wait: somebody's bug */
+    uint64_t stalled_ns = first_ns - disk->monotonic_ns;
+    disk_advance_ns(disk, stalled_ns < wait_ns ? stalled_ns : wait_ns);
+    return 0;
 }
 
 static int poll_disk(struct imlog_io *io, uint64_t wait_ns)
@@ -264,13 +319,13 @@ static int poll_disk(struct imlog_io *io, uint64_t wait_ns)
     struct disk *disk = disk_of(io);
     uint64_t number = disk->started[DISK_OP_KINDS]; /* what done()s start waits for the next poll */
     uint32_t ready_count;
-    (void)ready_op(disk, number, UINT64_MAX, &ready_count);
     disk_advance_ns(disk, 1000 + prng_below(&disk->prng, 20000));
+    (void)ready_op(disk, number, UINT64_MAX, &ready_count);
     if (ready_count == 0) {
-        if (wait_ns == UINT64_MAX)
-            return -EDEADLK; /* nothing would ever end this wait: somebody's bug */
-        disk_advance_ns(disk, wait_ns);
-        return 0;
+        int error = wait_disk(disk, wait_ns);
+        (void)ready_op(disk, number, UINT64_MAX, &ready_count);
+        if (error < 0 || ready_count == 0)
+            return error;
     }
     uint64_t run_count = prng_below(&disk->prng, ready_count + 1);
     if (wait_ns > 0 && run_count == 0)
@@ -354,6 +409,18 @@ void disk_set_free_bytes(struct disk *disk, uint64_t bytes)
     disk->free_bytes = bytes;
 }
 
+void disk_set_weather(struct disk *disk, const struct disk_weather *weather)
+{
+    disk->weather = *weather;
+}
+
+void disk_watch(struct disk *disk, void (*watch)(void *arg, const struct disk_moment *moment),
+                void *arg)
+{
+    disk->watch = watch;
+    disk->watch_arg = arg;
+}
+
 uint64_t disk_op_count(const struct disk *disk, enum disk_op_kind kind)
 {
     return disk->started[kind];
@@ -423,6 +490,12 @@ void disk_crash(struct disk *disk, enum disk_crash kind)
     for (uint32_t i = 0; i < disk->file_count; i++)
         disk_file_crash(&disk->files[i], kind, &disk->prng);
     disk_tree_crash(&disk->tree, kind, &disk->prng);
+}
+
+void disk_abandon(struct disk *disk)
+{
+    IMLOG_ASSERT(disk->crashed);
+    disk->op_count = 0;
 }
 
 /* Files that no name leads to are gone; their places stay, so that numbers mean what they did. */

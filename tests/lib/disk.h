@@ -44,12 +44,50 @@ enum disk_crash {
     DISK_PREFIX,    /* each file has a prefix of them, the last one cut at a sector */
     DISK_TORN_512,  /* each was torn: any subset of its 512-byte sectors is there */
     DISK_TORN_4096, /* the same with 4096-byte sectors */
+    DISK_REORDERED, /* any of them, in any order */
+    DISK_GARBLED,   /* as DISK_TORN_512, and sectors that were under way may hold anything */
     DISK_ANY,       /* for each file and write, one of the above by chance */
 };
 enum { DISK_CRASH_KINDS = DISK_ANY + 1 };
 
 void disk_crash(struct disk *disk, enum disk_crash kind);
 void disk_restart(struct disk *disk);
+/* After disk_crash(), for a program that will never run again: what it had in flight is
+ * forgotten, without done(). */
+void disk_abandon(struct disk *disk);
+
+/* ---- watching ------------------------------------------------------------------------------- */
+
+enum disk_event {
+    DISK_STARTED, /* an operation was started */
+    DISK_DONE,    /* it had its effect; done() is next */
+    DISK_FAILED,  /* it had none: its start failed, or an error met it */
+};
+
+/* What a watcher is told of an operation. */
+struct disk_moment {
+    enum disk_event event;
+    uint32_t kind; /* enum disk_op_kind */
+    const char *path;
+    uint64_t offset;
+    uint64_t byte_count;
+    int32_t result; /* of DISK_DONE and DISK_FAILED */
+};
+
+/* Called for every operation; it may crash the disk, or arm a fault: one armed while an operation
+ * starts meets the next. One watcher; NULL: none. */
+void disk_watch(struct disk *disk, void (*watch)(void *arg, const struct disk_moment *moment),
+                void *arg);
+
+/* ---- weather: what a slow, busy machine does to all operations ------------------------------ */
+
+struct disk_weather {      /* all zero: fair */
+    uint32_t stall_odds;   /* one operation in so many stalls */
+    uint64_t stall_ns_max; /* for as long as this */
+    uint32_t short_odds;   /* one read in so many comes short */
+};
+
+void disk_set_weather(struct disk *disk, const struct disk_weather *weather);
 
 /* ---- faults -----------------------------------------------------------------------------------
  */
@@ -77,7 +115,9 @@ struct disk_fault {
     bool at_start;          /* the start call fails, instead of the completion */
 };
 
-/* Arm one fault (several may be armed). A write that fails leaves any part of itself behind. */
+/* Arm one fault (several may be armed). A write that fails leaves any part of itself behind. A
+ * sync that fails may have dropped what it was to make durable, and the next one then succeeds
+ * without it (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). */
 void disk_fail(struct disk *disk, const struct disk_fault *fault);
 void disk_heal(struct disk *disk); /* disarm all */
 /* Operations started so far, of a kind (DISK_OP_KINDS: all): where to place a fault. */

@@ -197,6 +197,19 @@ void disk_file_sync(struct disk_file *file, uint64_t changes_total)
     file_drop_changes(file, change_count);
 }
 
+void disk_file_lose(struct disk_file *file, uint64_t changes_total)
+{
+    if (changes_total <= file->settled_count)
+        return;
+    uint64_t lost_count = changes_total - file->settled_count;
+    uint32_t limit = lost_count < file->change_count ? (uint32_t)lost_count : file->change_count;
+    for (uint32_t i = 0; i < limit; i++) {
+        if (file->changes[i].is_resize)
+            file_apply(file, &file->changes[i]); /* the size is the file system's own affair */
+    }
+    file_drop_changes(file, limit);
+}
+
 /* ---- crash ---------------------------------------------------------------------------------- */
 
 static void file_apply_torn(struct disk_file *file, const struct disk_change *change,
@@ -215,6 +228,39 @@ static void file_apply_torn(struct disk_file *file, const struct disk_change *ch
     }
 }
 
+/* Any of its sectors, and among those some that hold neither the old nor the new bytes. */
+static void file_apply_garbled(struct disk_file *file, const struct disk_change *change,
+                               struct prng *prng)
+{
+    uint64_t garbage[DISK_SECTOR_BYTES / sizeof(uint64_t)];
+    file_apply_torn(file, change, DISK_SECTOR_BYTES, prng);
+    for (uint64_t at = 0; !change->is_resize && at + DISK_SECTOR_BYTES <= change->byte_count;
+         at += DISK_SECTOR_BYTES) {
+        if (!prng_one_in(prng, 8))
+            continue;
+        for (uint32_t i = 0; i < DISK_SECTOR_BYTES / sizeof(uint64_t); i++)
+            garbage[i] = prng_next(prng);
+        disk_image_write(&file->durable, change->offset + at, garbage, DISK_SECTOR_BYTES);
+    }
+}
+
+/* Any of them, in any order; new sizes in theirs. */
+static void file_apply_reordered(struct disk_file *file, struct prng *prng)
+{
+    for (uint32_t i = 0; i < file->change_count; i++) {
+        if (file->changes[i].is_resize)
+            file_apply(file, &file->changes[i]);
+    }
+    for (uint32_t left = file->change_count; left > 0; left--) {
+        uint32_t pick = (uint32_t)prng_below(prng, left);
+        struct disk_change change = file->changes[pick];
+        file->changes[pick] = file->changes[left - 1];
+        file->changes[left - 1] = change;
+        if (!change.is_resize && prng_one_in(prng, 2))
+            file_apply(file, &change);
+    }
+}
+
 static void file_apply_prefix(struct disk_file *file, struct prng *prng)
 {
     uint32_t whole_count = (uint32_t)prng_below(prng, file->change_count + 1);
@@ -223,7 +269,7 @@ static void file_apply_prefix(struct disk_file *file, struct prng *prng)
     if (whole_count == file->change_count || file->changes[whole_count].is_resize)
         return;
     struct disk_change cut = file->changes[whole_count];
-    cut.byte_count = prng_below(prng, cut.byte_count / 512 + 1) * 512;
+    cut.byte_count = prng_below(prng, cut.byte_count / DISK_SECTOR_BYTES + 1) * DISK_SECTOR_BYTES;
     file_apply(file, &cut);
 }
 
@@ -231,7 +277,7 @@ static void file_crash_change(struct disk_file *file, const struct disk_change *
                               enum disk_crash kind, struct prng *prng)
 {
     if (kind == DISK_ANY)
-        kind = (enum disk_crash)(DISK_KEEP_ALL + (int)prng_below(prng, 5));
+        kind = (enum disk_crash)(DISK_KEEP_ALL + (int)prng_below(prng, DISK_ANY - DISK_KEEP_ALL));
     switch (kind) {
     case DISK_PROCESS:
     case DISK_KEEP_ALL:
@@ -240,9 +286,13 @@ static void file_crash_change(struct disk_file *file, const struct disk_change *
     case DISK_DROP_ALL:
         break;
     case DISK_TORN_512:
-    case DISK_PREFIX:
+    case DISK_PREFIX:    /* of a single write: what is left is any case of the others */
+    case DISK_REORDERED: /* so is this */
     case DISK_ANY:
-        file_apply_torn(file, change, 512, prng);
+        file_apply_torn(file, change, DISK_SECTOR_BYTES, prng);
+        break;
+    case DISK_GARBLED:
+        file_apply_garbled(file, change, prng);
         break;
     case DISK_TORN_4096:
         file_apply_torn(file, change, 4096, prng);
@@ -254,6 +304,8 @@ void disk_file_crash(struct disk_file *file, enum disk_crash kind, struct prng *
 {
     if (kind == DISK_PREFIX || (kind == DISK_ANY && prng_one_in(prng, 3))) {
         file_apply_prefix(file, prng);
+    } else if (kind == DISK_REORDERED || (kind == DISK_ANY && prng_one_in(prng, 4))) {
+        file_apply_reordered(file, prng);
     } else {
         for (uint32_t i = 0; i < file->change_count; i++)
             file_crash_change(file, &file->changes[i], kind, prng);

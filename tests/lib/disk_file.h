@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { DISK_BLOCK_BYTES = 4096 };
+enum { DISK_BLOCK_BYTES = 4096, DISK_SECTOR_BYTES = 512 };
 
 /* Bytes of a file; blocks that are NULL are zeros. */
 struct disk_image {
@@ -58,6 +58,8 @@ static inline uint64_t disk_file_changes(const struct disk_file *file)
 }
 /* The first changes_total changes of the file's life become durable. */
 void disk_file_sync(struct disk_file *file, uint64_t changes_total);
+/* They never will, though they are seen: a sync of them failed. */
+void disk_file_lose(struct disk_file *file, uint64_t changes_total);
 /* A write was in flight when the power went: note it as one more change, unseen. */
 void disk_file_in_flight(struct disk_file *file, uint64_t offset, const void *bytes,
                          uint64_t byte_count);

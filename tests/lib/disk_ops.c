@@ -125,13 +125,29 @@ static bool meets_bad_range(struct disk *disk, const struct disk_file *file,
            prng_one_in(&disk->prng, 2);
 }
 
+/* Where it stops: at a fault's place, or short because the machine is busy. Never right at its
+ * beginning, which would say that the file ends there. */
+static uint64_t read_limit(struct disk *disk, const struct disk_file *file,
+                           const struct disk_op *op)
+{
+    if (op->fault != NULL)
+        return op->offset + op->fault->short_bytes;
+    uint64_t sector_count = 0;
+    for (uint32_t i = 0; i < op->part_count; i++)
+        sector_count += op->parts[i].iov_len / DISK_SECTOR_BYTES;
+    if (file->is_directory || disk->weather.short_odds == 0 || sector_count < 2 ||
+        !prng_one_in(&disk->prng, disk->weather.short_odds))
+        return UINT64_MAX;
+    return op->offset + (1 + prng_below(&disk->prng, sector_count - 1)) * DISK_SECTOR_BYTES;
+}
+
 static int32_t run_read(struct disk *disk, const struct disk_op *op)
 {
     const struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];
     if (meets_bad_range(disk, file, op))
         return -EIO;
     uint64_t at = op->offset;
-    uint64_t limit = op->fault != NULL ? op->offset + op->fault->short_bytes : UINT64_MAX;
+    uint64_t limit = read_limit(disk, file, op);
     for (uint32_t i = 0; i < op->part_count; i++) {
         uint64_t end = file->seen.byte_count < limit ? file->seen.byte_count : limit;
         if (at >= end)
@@ -171,8 +187,9 @@ static void run_failed_write(struct disk *disk, const struct disk_op *op)
     struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];
     uint64_t byte_count;
     uint8_t *bytes = disk_join(op, &byte_count);
-    for (uint64_t at = 0; at < byte_count; at += 512) {
-        uint64_t part = byte_count - at < 512 ? byte_count - at : 512;
+    for (uint64_t at = 0; at < byte_count; at += DISK_SECTOR_BYTES) {
+        uint64_t rest = byte_count - at;
+        uint64_t part = rest < DISK_SECTOR_BYTES ? rest : DISK_SECTOR_BYTES;
         bool inside = op->offset + at + part <= file->seen.byte_count;
         if (inside && prng_one_in(&disk->prng, 2))
             disk_file_write(file, op->offset + at, bytes + at, part, false);
@@ -189,6 +206,13 @@ static int32_t run_sync(struct disk *disk, const struct disk_op *op)
     else
         disk_file_sync(file, op->sync_changes);
     return 0;
+}
+
+static void run_failed_sync(struct disk *disk, const struct disk_op *op)
+{
+    struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];
+    if (!file->is_directory && prng_one_in(&disk->prng, 2))
+        disk_file_lose(file, op->sync_changes);
 }
 
 static int32_t run_allocate(struct disk *disk, const struct disk_op *op)
@@ -236,6 +260,8 @@ int32_t disk_run(struct disk *disk, const struct disk_op *op)
     if (op->fault != NULL && op->fault->error < 0) {
         if (op->kind == DISK_WRITE)
             run_failed_write(disk, op);
+        if (op->kind == DISK_SYNC)
+            run_failed_sync(disk, op);
         if (op->kind == DISK_CLOSE)
             (void)run_close(disk, op);
         return op->fault->error;

@@ -27,6 +27,7 @@ struct disk_op {
     uint64_t offset; /* allocate: the byte count */
     uint32_t flags;
     uint64_t sync_changes;
+    uint64_t due_ns;                /* it does not complete before */
     const struct disk_fault *fault; /* what it meets, or NULL */
     bool held;
 };
@@ -50,6 +51,9 @@ struct disk {
     uint64_t started[DISK_OP_KINDS + 1];
     bool held[DISK_OP_KINDS];
     struct disk_armed faults[DISK_FAULTS_MAX];
+    struct disk_weather weather;
+    void (*watch)(void *arg, const struct disk_moment *moment);
+    void *watch_arg;
     uint64_t free_bytes;
     uint64_t monotonic_ns;
     uint64_t wall_ns;

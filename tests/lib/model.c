@@ -53,6 +53,8 @@ uint32_t model_take(struct model *model, const struct imlog_append *append, uint
     assert_false(append->duplicate);
     assert_int_equal(append->seq, session->count + 1);
     assert_true(append->msg_id > model->newest_msg_id);
+    if (append->session_id > model->session_id_max)
+        model->session_id_max = append->session_id;
     if (session->count == 0)
         session->kind = append->kind == IMLOG_KIND_ANY ? IMLOG_KIND_GROUP : append->kind;
     if (model->count == model->capacity) {
@@ -126,15 +128,22 @@ static void reopen_keys(struct model *model, const struct imlog_shard *shard)
 void model_reopen(struct model *model, const struct imlog_shard *shard)
 {
     static uint64_t latest_seqs[MODEL_SESSIONS_MAX];
-    for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++)
+    uint32_t session_count = 0;
+    for (uint32_t id = 1; id <= model->session_id_max; id++) {
         latest_seqs[id] = latest_seq_of(shard, id);
+        session_count += latest_seqs[id] > 0;
+    }
+    struct imlog_stats stats;
+    imlog_stats_get(shard, &stats);
+    assert_int_equal(stats.sessions, session_count); /* none out of nowhere */
     uint32_t kept = 0;
     while (kept < model->count && model->all[kept].seq <= latest_seqs[model->all[kept].session_id])
         kept++;
     assert_true(kept >= model->acked_count);       /* P1: nothing acked is lost */
+    assert_true(kept >= model->seen_count);        /* P2: nothing a reader saw is taken back */
     for (uint32_t i = kept; i < model->count; i++) /* a prefix of the log, nothing behind it */
         assert_true(model->all[i].seq > latest_seqs[model->all[i].session_id]);
-    for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++) {
+    for (uint32_t id = 1; id <= model->session_id_max; id++) {
         struct model_session *session = &model->sessions[id];
         assert_true(latest_seqs[id] <= session->count); /* nothing out of nowhere */
         session->count = (uint32_t)latest_seqs[id];
@@ -256,7 +265,16 @@ static void check_contents(const struct model *model, const struct imlog_pull *p
     assert_int_equal(message, page->message_count);
 }
 
-void model_check_page(const struct model *model, const struct imlog_pull *pull,
+static void note_seen(struct model *model, uint64_t session_id, uint64_t latest)
+{
+    if (latest == 0)
+        return;
+    uint32_t index = model->sessions[session_id].messages[latest - 1];
+    if (index >= model->seen_count)
+        model->seen_count = index + 1;
+}
+
+void model_check_page(struct model *model, const struct imlog_pull *pull,
                       const struct imlog_page *page)
 {
     const struct model_session *session = &model->sessions[pull->session_id];
@@ -264,6 +282,7 @@ void model_check_page(const struct model *model, const struct imlog_pull *pull,
     uint64_t first;
     uint64_t end;
     assert_true(latest <= session->count);
+    note_seen(model, pull->session_id, latest);
     asked_range(pull, latest, &first, &end);
     assert_true(page->first_seq >= first);
     assert_true(page->end_seq <= end);

@@ -42,7 +42,9 @@ struct model {
     uint32_t count;
     uint32_t capacity;
     uint32_t acked_count; /* a prefix of all */
+    uint32_t seen_count;  /* the same, of what pulls returned: may never be taken back */
     uint64_t newest_msg_id;
+    uint64_t session_id_max;                           /* of those ever appended to */
     struct model_session sessions[MODEL_SESSIONS_MAX]; /* by session id */
     struct model_key keys[MODEL_KEYS_MAX];
     uint32_t key_count;
@@ -69,7 +71,7 @@ uint32_t model_damaged_count(const struct model *model);
 
 /* The page answers the pull, exactly: range, contents, chain, budget, direction. Gaps just where
  * the model was told of damage. */
-void model_check_page(const struct model *model, const struct imlog_pull *pull,
+void model_check_page(struct model *model, const struct imlog_pull *pull,
                       const struct imlog_page *page);
 /* One message is what was appended. */
 void model_check_message(const struct model *model, const struct imlog_message *message);

@@ -347,7 +347,7 @@ void world_rest(struct world *world, uint64_t ns)
 void world_check_all(struct world *world)
 {
     world_settle(world);
-    for (uint32_t id = 1; id < MODEL_SESSIONS_MAX; id++) {
+    for (uint32_t id = 1; id <= world->model->session_id_max; id++) {
         uint32_t count = world->model->sessions[id].count;
         bool backward = prng_one_in(&world->prng, 2);
         uint32_t page = 1 + (uint32_t)prng_below(&world->prng, IMLOG_PULL_MESSAGES_MAX);
