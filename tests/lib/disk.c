@@ -492,6 +492,11 @@ void disk_crash(struct disk *disk, enum disk_crash kind)
     disk_tree_crash(&disk->tree, kind, &disk->prng);
 }
 
+void disk_reseed(struct disk *disk, uint64_t seed)
+{
+    disk->prng.state = seed;
+}
+
 void disk_abandon(struct disk *disk)
 {
     IMLOG_ASSERT(disk->crashed);

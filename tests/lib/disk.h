@@ -52,6 +52,8 @@ enum { DISK_CRASH_KINDS = DISK_ANY + 1 };
 
 void disk_crash(struct disk *disk, enum disk_crash kind);
 void disk_restart(struct disk *disk);
+/* What chance does from here on. */
+void disk_reseed(struct disk *disk, uint64_t seed);
 /* After disk_crash(), for a program that will never run again: what it had in flight is
  * forgotten, without done(). */
 void disk_abandon(struct disk *disk);

@@ -18,7 +18,10 @@ struct world {
     struct model *model;
     struct prng prng;
     struct imlog_why why;
-    bool crashing; /* answers say nothing now */
+    bool crashing;  /* answers say nothing now */
+    bool disturbed; /* operations or allocations were made to fail since it was opened: requests
+                       may be refused, outcomes unknown, and pulls fail; contents must be right */
+    bool strict; /* nothing fails unless crashing or disturbed */
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;
@@ -44,6 +47,8 @@ void world_open(struct world *world); /* must succeed, and agree with the model 
 void world_close(struct world *world);
 /* Crash, and be ready to open again. */
 void world_crash(struct world *world, enum disk_crash kind);
+/* The same from anywhere inside the shard, which is left as it is and never runs again. */
+void world_cut(struct world *world, enum disk_crash kind);
 
 /* Returns what imlog_append() did; the rest happens in done(). client_msg_id 0: none. */
 int world_append(struct world *world, uint64_t session_id, uint32_t body_bytes,

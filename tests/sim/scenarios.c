@@ -1,0 +1,14 @@
+/* scenarios.c: the list. */
+#include "tests/sim/scenario.h"
+
+#include <stddef.h>
+
+const struct scenario scenarios[] = {
+    {"life", "some lives of a shard: crashes, errors, full disks, clocks, all at random", life_run,
+     90},
+    {"crash", "a crash at every I/O of a workload, with every kind of persistence",
+     crash_points_run, 0},
+    {"errors", "every I/O of a workload fails in every way, once and for ever", io_errors_run, 0},
+    {"memory", "every allocation of a workload fails, once and for ever", no_memory_run, 0},
+    {NULL, NULL, NULL, 0},
+};
