@@ -134,6 +134,38 @@ static void handle_name(void *arg, const char *name)
     strangers->any = true;
 }
 
+static void handle_shard_name(void *arg, const char *name)
+{
+    struct strangers *strangers = arg;
+    if (!strangers->any)
+        (void)snprintf(strangers->first, sizeof(strangers->first), "%s", name);
+    strangers->any = true;
+}
+
+/* A creation that was cut short leaves empty shards behind. Files in one mean that only the
+ * identity is gone: a new one would make everybody's messages somebody else's. */
+static int dir_check_shards(struct imlog_io *io, const char *path, struct imlog_why *why)
+{
+    for (uint32_t i = 0; i < IMLOG_SHARDS_MAX; i++) {
+        char shard_path[DIR_PATH_BYTES];
+        struct strangers files = {.any = false};
+        int error = dir_shard_path(path, i, shard_path);
+        if (error == 0)
+            error = io->ops->list(io, shard_path, handle_shard_name, &files);
+        if (error == -ENOENT)
+            continue;
+        if (error < 0)
+            return why_set(why, error, "cannot read the directory %s: %s", shard_path,
+                           imlog_error_text(error));
+        if (files.any)
+            return why_set(why, IMLOG_EFOREIGN,
+                           "%s has lost its %s (%s still holds %s): restore that file from a "
+                           "backup of this directory, or give an empty or a new one",
+                           path, IDENTITY_FILE, shard_path, files.first);
+    }
+    return 0;
+}
+
 static int dir_check_empty(struct imlog_io *io, const char *path, struct imlog_why *why)
 {
     struct strangers strangers = {.any = false};
@@ -146,7 +178,7 @@ static int dir_check_empty(struct imlog_io *io, const char *path, struct imlog_w
                        "%s is not an imlog data directory and not empty (it has %s): give an "
                        "empty or a new directory",
                        path, strangers.first);
-    return 0;
+    return dir_check_shards(io, path, why);
 }
 
 static int dir_make_shards(struct imlog_io *io, const char *path, uint32_t shard_count)
@@ -299,6 +331,19 @@ static uint32_t dir_default_shards(struct imlog_io *io)
     return cores > IMLOG_SHARDS_MAX ? IMLOG_SHARDS_MAX : cores;
 }
 
+/* The identity may have been made by a process that ended before its names were durable. Nothing
+ * may be acked below a name that a power loss can take away. */
+static int dir_settle(struct imlog_dir *dir, struct imlog_why *why)
+{
+    int error = dir_sync_parent(dir->io, dir->path);
+    if (error == 0)
+        error = blocking_sync_directory(dir->io, dir->path);
+    if (error < 0)
+        return why_set(why, error, "cannot make the names in %s durable: %s", dir->path,
+                       imlog_error_text(error));
+    return 0;
+}
+
 static int dir_identify(struct imlog_dir *dir, const struct imlog_dir_options *options,
                         struct imlog_why *why)
 {
@@ -322,7 +367,7 @@ static int dir_identify(struct imlog_dir *dir, const struct imlog_dir_options *o
                        "%s was made with %u shards and %u were asked for: the number cannot "
                        "change; leave it out, or replay an export into a new directory",
                        dir->path, dir->identity.shard_count, options->shard_count);
-    return 0;
+    return dir_settle(dir, why);
 }
 
 int imlog_dir_open(struct imlog_io *io, const char *path, const struct imlog_dir_options *options,

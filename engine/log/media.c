@@ -162,13 +162,40 @@ static void media_close_one(struct media *media)
     oldest->file = -1;
 }
 
+static int media_read_now(struct segment *segment, struct media_read *read);
+
+/* So many bytes arrived: what is left begins behind them. False: nothing is left. */
+static bool read_advance(struct media_read *read, uint64_t byte_count)
+{
+    read->arrived_bytes += byte_count;
+    read->offset += byte_count;
+    while (read->part_count > 0 && byte_count >= read->parts->iov_len) {
+        byte_count -= read->parts->iov_len;
+        read->parts++;
+        read->part_count--;
+    }
+    if (read->part_count == 0)
+        return false;
+    read->parts->iov_base = (uint8_t *)read->parts->iov_base + byte_count;
+    read->parts->iov_len -= byte_count;
+    return true;
+}
+
+/* A read may be short for reasons that say nothing about the disk. Go on behind what came, until
+ * nothing comes: the file ends, or an error says why. Direct I/O goes on at sectors only. */
 static void handle_read(struct imlog_io_op *op, int32_t result)
 {
     struct media_read *read =
         (struct media_read *)(void *)((char *)op - offsetof(struct media_read, op));
     read->segment->reads--;
     read->segment->media->operations--;
-    read->done(read, result);
+    if (result > 0 && read_advance(read, (uint64_t)result) && result % MEDIA_SECTOR_BYTES == 0) {
+        result = media_read_now(read->segment, read);
+        if (result == 0)
+            return;
+    }
+    bool some = read->arrived_bytes >= IMLOG_BLOCK_BYTES || result >= 0;
+    read->done(read, some ? (int32_t)read->arrived_bytes : result);
 }
 
 static int media_read_now(struct segment *segment, struct media_read *read)
@@ -226,6 +253,7 @@ static int media_open_start(struct segment *segment)
 int media_read_start(struct segment *segment, struct media_read *read)
 {
     read->segment = segment;
+    read->arrived_bytes = 0;
     if (segment->file >= 0)
         return media_read_now(segment, read);
     int error = media_open_start(segment);

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MEDIA_OPEN_FILES_MAX = 256, MEDIA_PATH_BYTES = 4096 };
+enum { MEDIA_OPEN_FILES_MAX = 256, MEDIA_PATH_BYTES = 4096, MEDIA_SECTOR_BYTES = 512 };
 
 enum segment_state { SEGMENT_ACTIVE, SEGMENT_ROLLED, SEGMENT_SEALED };
 
@@ -52,11 +52,13 @@ struct segment {
 
 /* One range read, embedded in its owner. */
 struct media_read {
-    void (*done)(struct media_read *read, int32_t result); /* bytes (may be short) or -errno */
+    void (*done)(struct media_read *read, int32_t result); /* bytes (fewer: the file ends, or an
+                                                              error follows) or -errno */
     struct imlog_io_op op;
-    const struct iovec *parts; /* borrowed until done() */
+    struct iovec *parts; /* borrowed until done(); used up as bytes arrive, like the next two */
     uint32_t part_count;
     uint64_t offset;
+    uint64_t arrived_bytes;
     struct segment *segment;
     struct media_read *next;
 };

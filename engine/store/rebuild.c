@@ -152,10 +152,10 @@ static void handle_part_read(struct media_read *read, int32_t result)
     }
     uint64_t arrived = result > 0 ? (uint64_t)result & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1) : 0;
     rebuild->read_bytes += arrived;
-    if (arrived == rebuild->part.iov_len) {
+    if (arrived == rebuild->asked_bytes) {
         uint64_t twice = 2 * rebuild->part_bytes;
         rebuild->part_bytes = twice < REBUILD_READ_BYTES ? twice : REBUILD_READ_BYTES;
-    } else if (rebuild->part.iov_len > IMLOG_BLOCK_BYTES) {
+    } else if (rebuild->asked_bytes > IMLOG_BLOCK_BYTES) {
         rebuild->part_bytes = IMLOG_BLOCK_BYTES; /* which of them is it? */
     } else {
         /* What cannot be read stays zeros: damaged, like any other bytes that are not valid. */
@@ -173,6 +173,7 @@ static void rebuild_read(struct rebuild *rebuild)
     rebuild->part = (struct iovec){
         .iov_base = rebuild->image + rebuild->read_bytes,
         .iov_len = rest_bytes < rebuild->part_bytes ? rest_bytes : rebuild->part_bytes};
+    rebuild->asked_bytes = rebuild->part.iov_len;
     rebuild->read.done = handle_part_read;
     rebuild->read.parts = &rebuild->part;
     rebuild->read.part_count = 1;

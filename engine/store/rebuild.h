@@ -21,7 +21,8 @@ struct rebuild {
     struct segment *segment; /* NULL: idle */
     uint8_t *image;
     uint64_t read_bytes;
-    uint64_t part_bytes; /* of the next read: fewer where one failed */
+    uint64_t part_bytes;  /* of the next read: fewer where one failed */
+    uint64_t asked_bytes; /* of the one under way */
     bool under_way;
     bool finished;                  /* image complete: build in the next turn */
     struct segment *failed_segment; /* could not be read for want of something, */

@@ -265,7 +265,8 @@ static void check_disturbed_page(const struct world *world, int status,
                                  const struct imlog_page *page)
 {
     if (status < 0) {
-        assert_true(status == -EIO || status == -ENOMEM || status == IMLOG_EDEGRADED);
+        if (status != -EIO && status != -ENOSPC && status != -ENOMEM && status != -EBUSY)
+            fail_msg("a pull: %s", imlog_error_name(status));
         return;
     }
     for (uint32_t i = 0; i < page->message_count; i++)

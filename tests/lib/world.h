@@ -21,7 +21,7 @@ struct world {
     bool crashing;  /* answers say nothing now */
     bool disturbed; /* operations or allocations were made to fail since it was opened: requests
                        may be refused, outcomes unknown, and pulls fail; contents must be right */
-    bool strict; /* nothing fails unless crashing or disturbed */
+    bool strict;    /* nothing fails unless crashing or disturbed */
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;

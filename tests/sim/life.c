@@ -20,6 +20,31 @@ static uint64_t some_clusters(struct prng *prng, uint64_t least, uint32_t most_t
     return bytes + prng_below(prng, 8) * IMLOG_BLOCK_BYTES;
 }
 
+static void trace_moment(const struct disk_moment *moment)
+{
+    static const char *const events[] = {"start", "done", "failed"};
+    static const char *const kinds[] = {"open",     "close",  "read",   "write", "sync",
+                                        "allocate", "rename", "unlink", "mkdir"};
+    sim_trace("%s %s %s offset=%llu bytes=%llu result=%d", events[moment->event],
+              kinds[moment->kind], moment->path, (unsigned long long)moment->offset,
+              (unsigned long long)moment->byte_count, moment->result);
+}
+
+static void handle_moment(void *arg, const struct disk_moment *moment)
+{
+    const struct life *life = arg;
+    if (sim_tracing)
+        trace_moment(moment);
+    if (life->watch != NULL)
+        life->watch(life->watch_arg, moment);
+}
+
+void life_watch(struct life *life, life_watch_fn *watch, void *arg)
+{
+    life->watch = watch;
+    life->watch_arg = arg;
+}
+
 static void choose_options(struct life *life)
 {
     struct world *world = life->world;
@@ -62,6 +87,7 @@ void life_create(struct life *life, uint64_t seed)
 {
     *life = (struct life){.world = world_create(seed)};
     life->world->strict = true;
+    disk_watch(life->world->disk, handle_moment, life);
     choose_options(life);
     choose_traffic(life);
     choose_weather(life);
@@ -90,8 +116,8 @@ static bool taken(const struct world *world, int error)
     if (error == 0)
         return true;
     bool allowed = error == IMLOG_EBUSY ||
-                   (world->disturbed && (error == IMLOG_EDEGRADED || error == IMLOG_EDISKFULL ||
-                                         error == -ENOMEM));
+                   (world->disturbed &&
+                    (error == IMLOG_EDEGRADED || error == IMLOG_EDISKFULL || error == -ENOMEM));
     if (!allowed)
         fail_msg("refused: %s", imlog_error_name(error));
     return false;
@@ -133,8 +159,7 @@ static void some_append(struct life *life)
     struct world *world = life->world;
     struct prng *prng = &world->prng;
     uint32_t sessions = life->traffic.session_count;
-    uint64_t session_id =
-        1 + prng_below(prng, prng_one_in(prng, 2) && sessions > 3 ? 3 : sessions);
+    uint64_t session_id = 1 + prng_below(prng, prng_one_in(prng, 2) && sessions > 3 ? 3 : sessions);
     uint64_t client_msg_id = prng_one_in(prng, 4) ? 0 : ++life->client_msg_id;
     (void)taken(world, world_append(world, session_id, some_body_bytes(prng, &life->traffic),
                                     client_msg_id));
@@ -185,7 +210,8 @@ void life_steps(struct life *life, uint64_t step_count)
         some_step(life);
 }
 
-/* ---- opening and ending ----------------------------------------------------------------------- */
+/* ---- opening and ending -----------------------------------------------------------------------
+ */
 
 static void heal(struct world *world)
 {

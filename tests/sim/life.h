@@ -14,8 +14,12 @@ struct traffic {
     uint32_t rest_odds;    /* a pause, long enough for a watermark */
 };
 
+typedef void life_watch_fn(void *arg, const struct disk_moment *moment);
+
 struct life {
     struct world *world;
+    life_watch_fn *watch;
+    void *watch_arg;
     struct traffic traffic;
     uint64_t client_msg_id;
 };
@@ -23,6 +27,8 @@ struct life {
 /* A world with options, weather and traffic of that seed. */
 void life_create(struct life *life, uint64_t seed);
 void life_destroy(struct life *life);
+/* Called for every operation of the disk, and may crash it or arm faults; NULL: no one. */
+void life_watch(struct life *life, life_watch_fn *watch, void *arg);
 
 /* Open the shard. While the world is disturbed that may fail; it must say why, and succeed once
  * all is well again, with everything there that was acked. */

@@ -39,7 +39,8 @@ static void fill_up(struct life *life)
     world->disturbed = true;
     life_steps(life, STEPS_MAX / 2);
     disk_set_free_bytes(world->disk, UINT64_MAX);
-    world_append_busy(world, 1, 100, 0); /* without a restart; refusals end */
+    world_rest(world, 2000000000);       /* the next try for a segment comes within a second */
+    world_append_busy(world, 1, 100, 0); /* without a restart */
     world_settle(world);
     world->disturbed = false;
     world_check_all(world);
@@ -47,7 +48,7 @@ static void fill_up(struct life *life)
 
 /* The machine loses power while the shard is being opened. */
 struct countdown {
-    struct world *world;
+    struct life *life;
     uint64_t left;
 };
 
@@ -57,17 +58,19 @@ static void handle_moment(void *arg, const struct disk_moment *moment)
     (void)moment;
     if (countdown->left-- > 0)
         return;
-    disk_watch(countdown->world->disk, NULL, NULL);
-    disk_crash(countdown->world->disk,
-               (enum disk_crash)prng_below(&countdown->world->prng, DISK_CRASH_KINDS));
+    struct world *world = countdown->life->world;
+    life_watch(countdown->life, NULL, NULL);
+    disk_crash(world->disk, (enum disk_crash)prng_below(&world->prng, DISK_CRASH_KINDS));
+    sim_trace("crash while opening");
 }
 
-static void crash_while_opening(struct world *world)
+static void crash_while_opening(struct life *life)
 {
-    struct countdown countdown = {world, prng_below(&world->prng, 80)};
-    disk_watch(world->disk, handle_moment, &countdown);
+    struct world *world = life->world;
+    struct countdown countdown = {life, prng_below(&world->prng, 80)};
+    life_watch(life, handle_moment, &countdown);
     bool open = world_try_open(world) == 0;
-    disk_watch(world->disk, NULL, NULL);
+    life_watch(life, NULL, NULL);
     world->crashing = true;
     if (open && countdown.left != UINT64_MAX) { /* it was faster */
         world_crash(world, DISK_ANY);
@@ -89,7 +92,7 @@ void life_run(uint64_t seed)
     struct prng *prng = &world->prng;
     for (uint32_t i = 0; i < LIVES; i++) {
         if (prng_one_in(prng, 8))
-            crash_while_opening(world);
+            crash_while_opening(&life);
         if (prng_one_in(prng, 12))
             some_fault(world);
         life_open(&life);

@@ -15,7 +15,7 @@ enum planted_fault {
 #define X(name, what) PLANTED_##name,
     PLANTED_FAULTS(X)
 #undef X
-    PLANTED_FAULT_COUNT
+        PLANTED_FAULT_COUNT
 };
 
 extern enum planted_fault planted_active;

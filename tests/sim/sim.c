@@ -102,21 +102,27 @@ static void list(void)
 
 static struct command parse(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"seed", required_argument, NULL, 's'},    {"runs", required_argument, NULL, 'r'},
-        {"crash-points", required_argument, NULL, 'c'}, {"only", required_argument, NULL, 'o'},
-        {"jobs", required_argument, NULL, 'j'},    {"json", no_argument, NULL, 'J'},
-        {"trace", no_argument, NULL, 't'},         {"branch", required_argument, NULL, 'b'},
-        {"planted", required_argument, NULL, 'p'}, {"mutants", no_argument, NULL, 'm'},
-        {"list", no_argument, NULL, 'l'},          {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
+                                          {"runs", required_argument, NULL, 'r'},
+                                          {"crash-points", required_argument, NULL, 'c'},
+                                          {"only", required_argument, NULL, 'o'},
+                                          {"jobs", required_argument, NULL, 'j'},
+                                          {"json", no_argument, NULL, 'J'},
+                                          {"trace", no_argument, NULL, 't'},
+                                          {"branch", required_argument, NULL, 'b'},
+                                          {"planted", required_argument, NULL, 'p'},
+                                          {"mutants", no_argument, NULL, 'm'},
+                                          {"list", no_argument, NULL, 'l'},
+                                          {NULL, 0, NULL, 0}};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     const char *only = NULL;
-    struct command command = {
-        .run = {.first_seed = 1,
-                .run_count = 1000,
-                .jobs = cpus < 1 ? 1 : cpus > RUNNER_JOBS_MAX ? RUNNER_JOBS_MAX : (uint32_t)cpus,
-                .violations_max = 5,
-                .hang_seconds = 120}};
+    struct command command = {.run = {.first_seed = 1,
+                                      .run_count = 1000,
+                                      .jobs = cpus < 1                 ? 1
+                                              : cpus > RUNNER_JOBS_MAX ? RUNNER_JOBS_MAX
+                                                                       : (uint32_t)cpus,
+                                      .violations_max = 5,
+                                      .hang_seconds = 120}};
     for (int option; (option = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (option) {
         case 's':
@@ -139,6 +145,7 @@ static struct command parse(int argc, char **argv)
             break;
         case 't':
             sim_tracing = true;
+            (void)setvbuf(stdout, NULL, _IOLBF, 0); /* the last line before an abort counts most */
             break;
         case 'b':
             branch_only = (int64_t)number("branch", optarg, 0, INT64_MAX);
@@ -175,10 +182,9 @@ static double now_s(void)
 static void print_report(const struct command *command, uint64_t violations, double seconds)
 {
     const char *separator = command->json ? "" : " ";
-    (void)printf(command->json ? "{\"violations\":%" PRIu64 ",\"first_seed\":%" PRIu64
-                                 ",\"seconds\":%.1f"
-                               : "imlog-sim: %" PRIu64 " violations, first seed %" PRIu64
-                                 ", %.1f s;",
+    (void)printf(command->json
+                     ? "{\"violations\":%" PRIu64 ",\"first_seed\":%" PRIu64 ",\"seconds\":%.1f"
+                     : "imlog-sim: %" PRIu64 " violations, first seed %" PRIu64 ", %.1f s;",
                  violations, command->run.first_seed, seconds);
 #define X(name)                                                                                    \
     if (command->json)                                                                             \

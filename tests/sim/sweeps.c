@@ -47,7 +47,7 @@ static void sweep_work(struct sweep *sweep)
 /* The workload to its end, which a child of any branch reaches too. */
 static void sweep_end(struct sweep *sweep)
 {
-    disk_watch(sweep->life.world->disk, NULL, NULL);
+    life_watch(&sweep->life, NULL, NULL);
     memory_watch(NULL, NULL);
     life_judge(&sweep->life);
     life_destroy(&sweep->life);
@@ -72,7 +72,7 @@ static void handle_recovery_moment(void *arg, const struct disk_moment *moment)
     (void)moment;
     if (sweep->moments_left-- > 0)
         return;
-    disk_watch(world->disk, NULL, NULL);
+    life_watch(&sweep->life, NULL, NULL);
     world_cut(world, (enum disk_crash)prng_below(&sweep->prng, DISK_CRASH_KINDS));
     sim_trace("second crash");
     SIM_COUNT(second_crashes, 1);
@@ -89,13 +89,13 @@ static void handle_crash_moment(void *arg, const struct disk_moment *moment)
         return;
     sweep_diverge(sweep, disk_op_count(world->disk, DISK_OP_KINDS) * 16 + (uint64_t)variant);
     sim_trace("crash %d", variant);
-    disk_watch(world->disk, NULL, NULL);
+    life_watch(&sweep->life, NULL, NULL);
     world_cut(world, (enum disk_crash)variant);
     if (prng_one_in(&sweep->prng, 5)) {
         sweep->moments_left = prng_below(&sweep->prng, 60);
-        disk_watch(world->disk, handle_recovery_moment, sweep);
+        life_watch(&sweep->life, handle_recovery_moment, sweep);
         life_open(&sweep->life);
-        disk_watch(world->disk, NULL, NULL); /* it was faster; go on from here */
+        life_watch(&sweep->life, NULL, NULL); /* it was faster; go on from here */
         world_close(world);
     }
     judge_crashed(sweep);
@@ -105,7 +105,7 @@ void crash_points_run(uint64_t seed)
 {
     struct sweep sweep;
     sweep_begin(&sweep, seed);
-    disk_watch(sweep.life.world->disk, handle_crash_moment, &sweep);
+    life_watch(&sweep.life, handle_crash_moment, &sweep);
     sweep_work(&sweep);
     sweep_end(&sweep);
 }
@@ -138,7 +138,7 @@ static void handle_start(void *arg, const struct disk_moment *moment)
         return;
     sweep_diverge(sweep, disk_op_count(world->disk, DISK_OP_KINDS) * 16 + (uint64_t)variant);
     sim_trace("error %d of the next operation", variant);
-    disk_watch(world->disk, NULL, NULL);
+    life_watch(&sweep->life, NULL, NULL);
     disk_fail(world->disk, &io_errors[variant]);
     world->disturbed = true;
     SIM_COUNT(io_faults, 1);
@@ -148,7 +148,7 @@ void io_errors_run(uint64_t seed)
 {
     struct sweep sweep;
     sweep_begin(&sweep, seed);
-    disk_watch(sweep.life.world->disk, handle_start, &sweep);
+    life_watch(&sweep.life, handle_start, &sweep);
     sweep_work(&sweep);
     sweep_end(&sweep);
 }

@@ -82,6 +82,50 @@ static void creation_may_fail_or_crash_at_any_step(void **state)
     }
 }
 
+/* The first opener dies right before the names are durable; the second one must see to it. */
+static void names_that_a_dead_process_left_are_made_durable(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    for (uint64_t skip_count = 0; skip_count < 20; skip_count++) {
+        fixture_init(&fixture, skip_count + 1);
+        disk_fail(fixture.disk, &(struct disk_fault){.kind = DISK_SYNC,
+                                                     .skip_count = skip_count,
+                                                     .error = -EIO,
+                                                     .for_ever = true});
+        if (dir_open(&fixture, &create_two) == 0)
+            imlog_dir_close(fixture.dir);
+        disk_crash(fixture.disk, DISK_PROCESS);
+        disk_restart(fixture.disk);
+        assert_int_equal(dir_open(&fixture, &create_two), 0);
+        uint8_t uuid[16];
+        memcpy(uuid, imlog_dir_uuid(fixture.dir), sizeof(uuid));
+        disk_crash(fixture.disk, DISK_DROP_ALL);
+        imlog_dir_close(fixture.dir);
+        disk_restart(fixture.disk);
+        assert_int_equal(dir_open(&fixture, &as_it_is), 0);
+        assert_memory_equal(imlog_dir_uuid(fixture.dir), uuid, sizeof(uuid));
+        imlog_dir_close(fixture.dir);
+        disk_destroy(fixture.disk);
+    }
+}
+
+static void a_directory_that_lost_its_identity_is_not_made_anew(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    world_open(world);
+    world_append_busy(world, 1, 100, 0);
+    world_settle(world);
+    world_close(world);
+    disk_remove(world->disk, WORLD_DIR "/imlog.id");
+    assert_int_equal(world_try_open(world), IMLOG_EFOREIGN);
+    assert_non_null(strstr(world->why.text, "imlog.id"));
+    assert_non_null(strstr(world->why.text, "shard-000"));
+    assert_true(disk_has(world->disk, WORLD_SHARD_DIR "/0000000001.seg"));
+    world_destroy(world);
+}
+
 static void a_second_opener_is_refused_and_told_the_pid(void **state)
 {
     (void)state;
@@ -203,6 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_made_directory_survives_power_loss),
         cmocka_unit_test(creation_may_fail_or_crash_at_any_step),
+        cmocka_unit_test(names_that_a_dead_process_left_are_made_durable),
+        cmocka_unit_test(a_directory_that_lost_its_identity_is_not_made_anew),
         cmocka_unit_test(a_second_opener_is_refused_and_told_the_pid),
         cmocka_unit_test(a_foreign_directory_is_left_as_it_is),
         cmocka_unit_test(another_shard_count_is_refused),
