@@ -10,8 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { BRANCH_FAILURES_MAX = 5 }; /* of one run: enough to see a pattern */
+
 int64_t branch_only = BRANCH_NONE;
 static int64_t next_number;
+static uint32_t failed_count;
 static bool inside;
 
 void branch_begin(void)
@@ -42,7 +45,14 @@ static void wait_for(pid_t child, int64_t number)
         return;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != RUNNER_EXIT_TOLD)
         runner_tell_branch(number); /* killed, or ended by a sanitizer: it could not tell */
-    _exit(RUNNER_EXIT_TOLD);
+    if (++failed_count >= BRANCH_FAILURES_MAX)
+        _exit(RUNNER_EXIT_TOLD);
+}
+
+void branch_finish(void)
+{
+    if (failed_count > 0)
+        _exit(RUNNER_EXIT_TOLD);
 }
 
 int branch(uint32_t variant_count)

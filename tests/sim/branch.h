@@ -15,10 +15,11 @@ extern int64_t branch_only; /* BRANCH_NONE: all */
 
 /* A run begins: numbers start at 0. */
 void branch_begin(void);
-/* In the parent BRANCH_NONE, once all children ended well; in each child its variant. A child
- * that ends badly ends the parent too, with the line that repeats it. Inside a child always
- * BRANCH_NONE. */
+/* In the parent BRANCH_NONE, once all children ended; in each child its variant. Of a child that
+ * ends badly the line that repeats it is printed. Inside a child always BRANCH_NONE. */
 int branch(uint32_t variant_count);
+/* The run's end: the process ends badly if any child did. */
+void branch_finish(void);
 /* A child's end. Without forking, the process's. */
 _Noreturn void branch_end(void);
 /* Is this a child? */

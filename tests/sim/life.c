@@ -270,6 +270,7 @@ void life_end(struct life *life)
         world_crash(world, kind);
         SIM_COUNT(crash_points, 1);
     }
+    heal(world); /* what was to fail only now */
     world->disturbed = false;
 }
 

@@ -160,6 +160,7 @@ static void work(struct worker *worker)
         named_scenario->run(named_seed);
         if (branch_inside())
             break; /* --branch: all other ends of this run are none of our business */
+        branch_finish();
         SIM_COUNT(runs, 1);
     }
     (void)fflush(NULL);
