@@ -18,10 +18,11 @@ struct world {
     struct model *model;
     struct prng prng;
     struct imlog_why why;
-    bool crashing;  /* answers say nothing now */
-    bool disturbed; /* operations or allocations were made to fail since it was opened: requests
-                       may be refused, outcomes unknown, and pulls fail; contents must be right */
-    bool strict;    /* nothing fails unless crashing or disturbed */
+    bool crashing;   /* answers say nothing now */
+    bool disturbed;  /* operations or allocations were made to fail since it was opened: requests
+                        may be refused, outcomes unknown, and pulls fail; contents must be right */
+    bool may_report; /* damage was done to it: opening may tell of errors */
+    bool strict;     /* nothing fails unless crashing or disturbed */
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;
