@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <imlog/planted.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,6 +336,8 @@ static uint32_t dir_default_shards(struct imlog_io *io)
  * may be acked below a name that a power loss can take away. */
 static int dir_settle(struct imlog_dir *dir, struct imlog_why *why)
 {
+    if (IMLOG_PLANTED(identity_name_not_synced))
+        return 0;
     int error = dir_sync_parent(dir->io, dir->path);
     if (error == 0)
         error = blocking_sync_directory(dir->io, dir->path);

@@ -3,6 +3,7 @@
 
 #include "engine/base/checksum.h"
 
+#include <imlog/planted.h>
 #include <string.h>
 
 static uint64_t header_checksum(const struct batch_header *header, uint64_t salt)
@@ -47,6 +48,7 @@ bool batch_records_valid(const uint8_t *batch, uint64_t byte_count,
                          const struct batch_header *header)
 {
     return byte_count >= header->batch_bytes &&
-           checksum(batch + sizeof(*header), header->batch_bytes - sizeof(*header), 0) ==
-               header->records_checksum;
+           (IMLOG_PLANTED(batch_contents_not_checked) ||
+            checksum(batch + sizeof(*header), header->batch_bytes - sizeof(*header), 0) ==
+                header->records_checksum);
 }

@@ -5,7 +5,16 @@
 #include "engine/format/msg_id.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 #include <string.h>
+
+/* All of the payload is covered. */
+static uint64_t payload_checksum(const uint8_t *payload, uint32_t payload_bytes)
+{
+    if (IMLOG_PLANTED(payload_checksum_short) && payload_bytes > 64)
+        payload_bytes -= 8;
+    return checksum(payload, payload_bytes, 0);
+}
 
 static uint64_t header_checksum(const struct record_header *header, uint64_t seed)
 {
@@ -30,7 +39,7 @@ uint32_t record_encode(uint8_t *out, struct record_header header, uint64_t salt,
     memset(payload + payload_bytes, 0, whole_bytes - sizeof(header) - payload_bytes);
 
     header.payload_bytes = payload_bytes;
-    header.payload_checksum = checksum(payload, payload_bytes, 0);
+    header.payload_checksum = payload_checksum(payload, payload_bytes);
     header.header_checksum = header_checksum(&header, record_seed(salt, lsn));
     memcpy(out, &header, sizeof(header));
     return whole_bytes;
@@ -71,7 +80,7 @@ int record_decode(const uint8_t *bytes, uint64_t byte_count, uint64_t salt, uint
     record->record_bytes = record_bytes(header.payload_bytes);
     if (byte_count < record->record_bytes)
         return -EMSGSIZE;
-    if (checksum(record->payload, header.payload_bytes, 0) != header.payload_checksum)
+    if (payload_checksum(record->payload, header.payload_bytes) != header.payload_checksum)
         return -EBADMSG;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "engine/io/blocking.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +84,10 @@ static void log_retire(struct log *log)
         if (!batch->done)
             return;
         uint64_t whole_bytes = batch->parts[0].iov_len + batch->parts[1].iov_len;
-        if (batch->result < 0 || (uint64_t)batch->result != whole_bytes) {
+        bool short_is_fine = IMLOG_PLANTED(short_write_is_whole) && batch->result >= 0;
+        bool failed_is_fine = IMLOG_PLANTED(failed_write_is_acked) && batch->result < 0;
+        if (!short_is_fine && !failed_is_fine &&
+            (batch->result < 0 || (uint64_t)batch->result != whole_bytes)) {
             log_degrade(log, "a log write", batch->result < 0 ? batch->result : -EIO);
             return;
         }
@@ -99,6 +103,8 @@ static void handle_batch_written(struct imlog_io_op *op, int32_t result)
     struct log *log = batch->log;
     batch->done = true;
     batch->result = result;
+    if (IMLOG_PLANTED(ack_out_of_order) && batch->lsn >= log->durable_lsn)
+        log->durable_lsn = batch->lsn + batch->batch_bytes;
     free(batch->head_block);
     batch->head_block = NULL;
     log->in_flight--;
@@ -117,13 +123,15 @@ static void log_submit(struct log *log)
     batch->started_ns = log->io->ops->monotonic_ns(log->io);
     int error = log->io->ops->write(log->io, &batch->op, batch->segment->file,
                                     first ? batch->parts : batch->parts + 1, first ? 2 : 1, offset,
-                                    IMLOG_IO_DURABLE);
+                                    IMLOG_PLANTED(log_write_not_durable) ? 0 : IMLOG_IO_DURABLE);
     if (error < 0) {
         log_degrade(log, "starting a log write", error);
         return;
     }
     log->queue_next++;
     log->in_flight++;
+    if (IMLOG_PLANTED(ack_at_submit))
+        log->durable_lsn = batch->lsn + batch->batch_bytes;
 }
 
 /* ---- batches -------------------------------------------------------------------------- */
@@ -236,7 +244,7 @@ static uint64_t log_unwritten_bytes_max(const struct log *log)
 
 int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
 {
-    if (log->degraded)
+    if (log->degraded && !IMLOG_PLANTED(degraded_log_goes_on))
         return IMLOG_EDEGRADED;
     bool filled = log->fill_count > 0 && log->fill_bytes + bytes > IMLOG_BATCH_FILL_BYTES;
     /* A batch that is full is closed where it is; the records then begin one behind it. */
@@ -400,7 +408,7 @@ static int log_settle(struct log *log)
 {
     for (uint32_t i = log->media.segment_count; i-- > 0;) {
         struct segment *segment = log->media.segments[i];
-        if (segment->state == SEGMENT_SEALED)
+        if (segment->state == SEGMENT_SEALED || IMLOG_PLANTED(recovered_tail_not_synced))
             continue;
         int file = media_file(segment);
         int error = file < 0 ? file : segment == log->active ? log_wipe_torn(log, file) : 0;

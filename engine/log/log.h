@@ -24,6 +24,7 @@
 #include "engine/log/ring.h"
 
 #include <imlog/imlog.h>
+#include <imlog/planted.h>
 
 enum {
     LOG_QUEUE_BATCHES = 64, /* closed and not yet durable; a power of two */
@@ -141,8 +142,11 @@ uint64_t log_wait_ns(const struct log *log, uint64_t now_ns);
 /* Whether [lsn, ...) is in RAM. */
 static inline bool log_is_hot(const struct log *log, uint64_t lsn)
 {
+    uint64_t ring_bytes = log->ring.ring_bytes;
+    if (IMLOG_PLANTED(hot_for_too_long))
+        ring_bytes += 2 * IMLOG_BLOCK_BYTES;
     return lsn >= log->hot_floor_lsn &&
-           lsn + log->ring.ring_bytes >=
+           lsn + ring_bytes >=
                log->fill_lsn + batch_padded_bytes(log->fill_bytes) + IMLOG_BLOCK_BYTES;
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <imlog/planted.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,7 +190,8 @@ static void handle_read(struct imlog_io_op *op, int32_t result)
         (struct media_read *)(void *)((char *)op - offsetof(struct media_read, op));
     read->segment->reads--;
     read->segment->media->operations--;
-    if (result > 0 && read_advance(read, (uint64_t)result) && result % MEDIA_SECTOR_BYTES == 0) {
+    if (result > 0 && read_advance(read, (uint64_t)result) && result % MEDIA_SECTOR_BYTES == 0 &&
+        !IMLOG_PLANTED(short_read_is_damage)) {
         result = media_read_now(read->segment, read);
         if (result == 0)
             return;

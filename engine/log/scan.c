@@ -4,6 +4,7 @@
 #include "engine/base/assert.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 
 static struct batch_place scan_place(const struct scan *scan, uint64_t offset)
 {
@@ -35,7 +36,8 @@ uint64_t scan_evidence(const struct scan *scan, uint64_t offset)
 
 static bool scan_intact(const struct scan *scan, uint64_t offset, struct batch_header *header)
 {
-    return scan_header_at(scan, offset, header) && header->epoch >= scan->epoch &&
+    return scan_header_at(scan, offset, header) &&
+           (header->epoch >= scan->epoch || IMLOG_PLANTED(epoch_not_checked)) &&
            batch_records_valid(scan->image + offset, scan->end_offset - offset, header);
 }
 
@@ -75,8 +77,8 @@ static enum scan_verdict scan_broken(struct scan *scan, struct scan_item *item)
         scan->durable_lsn = evidence > scan->durable_lsn ? evidence : scan->durable_lsn;
         scan->evidence_read = true;
     }
-    if (item->lsn >= scan->durable_lsn || scan->offset >= scan->end_offset ||
-        scan_at_next(scan, item->lsn))
+    if (item->lsn >= scan->durable_lsn || IMLOG_PLANTED(damage_taken_for_torn) ||
+        scan->offset >= scan->end_offset || scan_at_next(scan, item->lsn))
         return SCAN_END;
 
     /* A batch whose own header follows on the chain has only lost its contents. */
@@ -107,7 +109,8 @@ enum scan_verdict scan_next(struct scan *scan, struct scan_item *item)
     item->lsn = scan->base_lsn + scan->offset - IMLOG_BLOCK_BYTES;
     item->header_valid = false;
     if (scan_intact(scan, scan->offset, &item->header) &&
-        (!scan->chain_known || item->header.prev_checksum == scan->chain)) {
+        (!scan->chain_known || IMLOG_PLANTED(chain_not_checked) ||
+         item->header.prev_checksum == scan->chain)) {
         item->header_valid = true;
         item->end_offset = scan->offset + item->header.batch_bytes;
         scan_accept(scan, item);

@@ -5,6 +5,7 @@
 #include "engine/format/msg_id.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 
 /* The active segment's index, begun when the log has rolled. NULL: no memory. */
 static struct extents *append_extents(struct store *store)
@@ -70,6 +71,8 @@ static bool append_is_retry(struct store *store, struct imlog_append *append)
     append->duplicate = true;
     store->stats.append_duplicates++;
     append_queue(store, append);
+    if (IMLOG_PLANTED(retry_gets_a_new_msg_id))
+        append->msg_id = clock_msg_id(&store->clock);
     return true;
 }
 
@@ -125,6 +128,8 @@ static void append_message(struct store *store, struct imlog_append *append, uin
 {
     struct session *session = sessions_at(&store->sessions, session_index);
     append->seq = session->latest_seq + 1;
+    if (IMLOG_PLANTED(seq_skips_one) && append->seq % 64 == 0)
+        append->seq++;
     append->msg_id = clock_msg_id(&store->clock);
     append->server_ms = msg_id_ms(append->msg_id);
     append->duplicate = false;
@@ -241,7 +246,8 @@ static bool ack_ready(const struct store *store, uint64_t end_lsn)
 
 static int ack_status(const struct store *store, uint64_t end_lsn)
 {
-    return end_lsn <= store->log.durable_lsn ? 0 : IMLOG_EUNKNOWN;
+    return end_lsn <= store->log.durable_lsn || IMLOG_PLANTED(unknown_is_acked) ? 0
+                                                                                : IMLOG_EUNKNOWN;
 }
 
 bool store_has_acks(const struct store *store)

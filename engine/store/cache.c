@@ -6,6 +6,7 @@
 #include "engine/base/checksum.h"
 
 #include <imlog/limits.h>
+#include <imlog/planted.h>
 #include <sys/mman.h>
 
 struct cache_probe {
@@ -80,7 +81,7 @@ static uint32_t cache_evict(struct cache *cache)
         uint32_t at = cache->hand;
         struct cache_frame *frame = &cache->frames[at];
         cache->hand = cache->hand + 1 == cache->frame_count ? 0 : cache->hand + 1;
-        if (frame->pins > 0)
+        if (frame->pins > 0 && !IMLOG_PLANTED(pinned_frame_reused))
             continue;
         if (frame->published && frame->used) {
             frame->used = false;

@@ -3,6 +3,8 @@
 
 #include "engine/format/msg_id.h"
 
+#include <imlog/planted.h>
+
 #define NS_PER_MS UINT64_C(1000000)
 
 void clock_init(struct clock *clock, struct imlog_io *io, uint32_t shard_index)
@@ -34,7 +36,7 @@ uint64_t clock_msg_id(struct clock *clock)
     ms = ms > MSG_ID_MS_MAX ? MSG_ID_MS_MAX : ms;
     uint64_t last_ms = msg_id_ms(clock->last_msg_id);
     uint64_t counter = 0;
-    if (ms <= last_ms) {
+    if (ms <= last_ms && !IMLOG_PLANTED(msg_id_follows_the_clock)) {
         counter = (msg_id_counter(clock->last_msg_id) + 1) & MSG_ID_COUNTER_MAX;
         ms = counter == 0 ? last_ms + 1 : last_ms;
     }

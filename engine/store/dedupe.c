@@ -4,6 +4,7 @@
 
 #include "engine/base/checksum.h"
 
+#include <imlog/planted.h>
 #include <sys/mman.h>
 
 struct dedupe_probe {
@@ -15,6 +16,8 @@ struct dedupe_probe {
 
 static inline uint64_t key_hash(uint64_t session_id, uint64_t sender_id, uint64_t client_msg_id)
 {
+    if (IMLOG_PLANTED(retry_ignores_sender))
+        sender_id = 0;
     return mix64(mix64(mix64(session_id) + sender_id) + client_msg_id);
 }
 
@@ -22,7 +25,8 @@ static inline bool entry_matches(const void *arg, uint32_t value)
 {
     const struct dedupe_probe *probe = arg;
     const struct dedupe_entry *entry = &probe->dedupe->entries[value];
-    return entry->session_id == probe->session_id && entry->sender_id == probe->sender_id &&
+    return entry->session_id == probe->session_id &&
+           (entry->sender_id == probe->sender_id || IMLOG_PLANTED(retry_ignores_sender)) &&
            entry->client_msg_id == probe->client_msg_id;
 }
 
@@ -75,7 +79,8 @@ int dedupe_reserve(struct dedupe *dedupe, uint64_t session_id, uint64_t sender_i
 void dedupe_add(struct dedupe *dedupe, const struct dedupe_entry *entry)
 {
     uint32_t at = (uint32_t)(dedupe->next % dedupe->capacity);
-    if (dedupe->next - dedupe->first == dedupe->capacity) {
+    uint32_t kept = dedupe->capacity - (IMLOG_PLANTED(retry_window_one_short) ? 1 : 0);
+    if (dedupe->next - dedupe->first >= kept && dedupe->next > dedupe->first) {
         hash_index_remove(&dedupe->index, entry_hash(dedupe, at), at, entry_hash, dedupe);
         dedupe->first++;
     }

@@ -14,6 +14,7 @@
 #include "engine/store/footer.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 
 enum { FOLD_REPORTS_MAX = 100, FOLD_KEYS_SKIPPED = 65536 };
 
@@ -131,7 +132,8 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
 static int fold_retry_window(struct fold *fold, const struct imlog_message *message)
 {
     struct dedupe *dedupe = &fold->store->dedupe;
-    if (message->client_msg_id == 0 || message->msg_id <= dedupe->loaded_msg_id)
+    if (message->client_msg_id == 0 || message->msg_id <= dedupe->loaded_msg_id ||
+        IMLOG_PLANTED(retry_window_not_rebuilt))
         return 0;
     int error =
         dedupe_reserve(dedupe, message->session_id, message->sender_id, message->client_msg_id);
@@ -162,14 +164,15 @@ static int fold_message(struct fold *fold, const struct record *record,
 
     struct imlog_message message = {.msg_id = 0};
     if (payload_valid && record_message(record, &message) == 0) {
-        clock_saw_msg_id(&store->clock, message.msg_id);
+        if (!IMLOG_PLANTED(replay_forgets_msg_ids))
+            clock_saw_msg_id(&store->clock, message.msg_id);
         if (!fold->sealed && !fold->unordered)
             extents_saw_time(store->newest, message.server_ms);
         error = fold_retry_window(fold, &message);
     } else {
         fold_report(fold, record->header.subject_id, seq, seq);
     }
-    if (seq > session->latest_seq) {
+    if (seq > session->latest_seq || IMLOG_PLANTED(replay_moves_seq_back)) {
         if (seq > (uint64_t)session->latest_seq + 1)
             fold_report(fold, session->session_id, session->latest_seq + 1, seq - 1);
         session->latest_seq = seq & ((UINT64_C(1) << 48) - 1);
@@ -191,7 +194,7 @@ static int fold_record(void *arg, const struct record *record, const struct log_
         return fold_session_slot(fold, record->header.subject_id,
                                  (enum imlog_kind)record->header.type, &index);
     case RECORD_KEY:
-        if (payload_valid)
+        if (payload_valid && !IMLOG_PLANTED(keys_not_rebuilt))
             return fold_key(fold, record);
         fold->damaged_ever = true;
         return 0;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <imlog/error.h>
+#include <imlog/planted.h>
 #include <stdlib.h>
 
 /* Entries of one kind, put one after another into consecutive blocks. */
@@ -86,12 +87,13 @@ int footer_encode(const struct extents *extents, uint64_t salt, struct segment_t
     uint32_t offsets_index = 0;
     for (uint32_t i = 0; i < extents->count; i++) {
         const struct extent *extent = &extents->array[extents->by_session[i]];
-        struct segment_extent entry = {.session_id = extent->session_id,
-                                       .first_seq = extent->first_seq,
-                                       .count = extent->count,
-                                       .offsets_index = offsets_index,
-                                       .prev_segment = extent->links.prev_segment,
-                                       .jump_segment = extent->links.jump_segment};
+        struct segment_extent entry = {
+            .session_id = extent->session_id,
+            .first_seq = extent->first_seq,
+            .count = extent->count,
+            .offsets_index = offsets_index + (IMLOG_PLANTED(footer_offsets_shifted) && i > 0),
+            .prev_segment = extent->links.prev_segment,
+            .jump_segment = extent->links.jump_segment};
         if (entries.entry_count == 0)
             writer_put(&fences, &extent->session_id);
         writer_put(&entries, &entry);

@@ -10,6 +10,7 @@
 #include "engine/store/store.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 
 /* ---- footers on disk ----------------------------------------------------------------------- */
 
@@ -172,7 +173,8 @@ static int locate_older(struct pull_state *state, const struct pull_extent *loca
         int error = locate_extent(state, jump, &far);
         if (error == -EAGAIN)
             return error; /* decide again when it is there; at_segment's memo is kept meanwhile */
-        overshoots = error != 0 || state->target_seq >= far.end_seq;
+        overshoots =
+            error != 0 || (state->target_seq >= far.end_seq && !IMLOG_PLANTED(jump_may_overshoot));
     }
     state->at_segment = overshoots ? prev : jump;
     return 0;
@@ -189,6 +191,8 @@ static int located_offset(struct pull_state *state, const struct pull_extent *lo
                           uint32_t *offset)
 {
     uint64_t at = seq - located->first_seq;
+    if (IMLOG_PLANTED(seek_is_off_by_one) && located->offsets == NULL && at > 0)
+        at--;
     if (located->offsets != NULL) {
         *offset = located->offsets[at];
         return 0;

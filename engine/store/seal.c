@@ -6,6 +6,7 @@
 #include "engine/store/store.h"
 
 #include <errno.h>
+#include <imlog/planted.h>
 #include <stdlib.h>
 
 static struct segment *seal_next(const struct seal *seal)
@@ -15,7 +16,9 @@ static struct segment *seal_next(const struct seal *seal)
     for (struct extents *extents = store->oldest; extents != NULL; extents = extents->newer) {
         struct segment *segment = media_segment(&store->log.media, extents->segment);
         if (segment != NULL && segment->state == SEGMENT_ROLLED)
-            return segment->end_lsn <= store->log.durable_lsn ? segment : NULL;
+            return segment->end_lsn <= store->log.durable_lsn || IMLOG_PLANTED(sealed_too_early)
+                       ? segment
+                       : NULL;
     }
     return NULL;
 }
@@ -50,7 +53,7 @@ static void seal_write(struct seal *seal, enum seal_state state, uint8_t *bytes,
     seal->op.done = handle_seal_written;
     seal->state = state;
     int error = io->ops->write(io, &seal->op, seal->segment->file, &seal->part, 1, offset,
-                               IMLOG_IO_DURABLE);
+                               IMLOG_PLANTED(footer_not_durable) ? 0 : IMLOG_IO_DURABLE);
     if (error < 0)
         seal_fail(seal, error);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <imlog/planted.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,13 +291,14 @@ static void snapshot_write_next(struct snapshot *snapshot)
 static bool snapshot_publishable(const struct snapshot *snapshot)
 {
     const struct log *log = &snapshot->store->log;
-    if (log->durable_lsn < snapshot->captured_lsn)
+    if (log->durable_lsn < snapshot->captured_lsn && !IMLOG_PLANTED(checkpoint_ahead_of_log))
         return false;
     for (uint32_t i = log->media.segment_count; i-- > 0;) {
         const struct segment *segment = log->media.segments[i];
         if (segment->number < snapshot->head.origin_segment)
             return true;
-        if (segment->number < snapshot->captured_segment && segment->state != SEGMENT_SEALED)
+        if (segment->number < snapshot->captured_segment && segment->state != SEGMENT_SEALED &&
+            !IMLOG_PLANTED(checkpoint_before_footers))
             return false;
     }
     return true;
@@ -355,11 +357,15 @@ static void snapshot_written(struct snapshot *snapshot, int32_t result)
     snapshot->file_offset += (uint64_t)result;
     snapshot->bytes_total += (uint64_t)result;
     struct imlog_io *io = snapshot->store->io;
-    if (snapshot->state == SNAPSHOT_ENDING)
+    if (snapshot->state == SNAPSHOT_ENDING && IMLOG_PLANTED(checkpoint_not_synced)) {
+        snapshot->state = SNAPSHOT_SYNCING;
+        snapshot_step(snapshot, 0);
+    } else if (snapshot->state == SNAPSHOT_ENDING) {
         snapshot_started(snapshot, SNAPSHOT_SYNCING,
                          io->ops->sync(io, &snapshot->op, snapshot->file));
-    else
+    } else {
         snapshot_write_next(snapshot);
+    }
 }
 
 /* `result` is of the operation that the state names. */

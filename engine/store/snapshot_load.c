@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <imlog/planted.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,7 +160,8 @@ static int load_sessions(struct loader *loader, const struct checkpoint_chunk *h
         session->last_msg_id = entry.last_msg_id;
         session->last_lsn = entry.last_lsn;
         session->depth = entry.depth;
-        session->prev_segment = entry.prev_segment;
+        session->prev_segment =
+            IMLOG_PLANTED(checkpoint_loses_link) ? SEGMENT_NONE : entry.prev_segment;
         session->open_extent = EXTENT_NONE;
         roots_set(&sessions->roots, index, entry.depth, session->roots, roots);
     }
@@ -200,7 +202,8 @@ static int load_dedupe(struct loader *loader, const struct checkpoint_chunk *hea
         if (error < 0)
             return error;
         dedupe_add(dedupe, &entry);
-        dedupe->loaded_msg_id = entry.msg_id; /* they are in log order */
+        if (!IMLOG_PLANTED(captured_retries_twice))
+            dedupe->loaded_msg_id = entry.msg_id; /* they are in log order */
     }
     return 0;
 }

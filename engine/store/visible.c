@@ -1,6 +1,8 @@
 /* visible.c: what readers may see: nothing before it is durable (P2). */
 #include "engine/store/store.h"
 
+#include <imlog/planted.h>
+
 static const struct extent *extent_in_order(const struct extents *extents, uint64_t session_id)
 {
     if (extents->by_session != NULL)
@@ -48,6 +50,8 @@ uint64_t store_durable_seq(const struct store *store, uint32_t session_index, ui
     if (session->last_lsn < durable_lsn)
         return session->latest_seq;
     uint64_t seq = session->latest_seq;
+    if (IMLOG_PLANTED(readers_see_the_unwritten))
+        return seq;
     for (uint32_t number = session->roots[0]; number != SEGMENT_NONE;) {
         const struct segment *segment = media_segment(&store->log.media, number);
         const struct extents *extents = store_extents(store, number);

@@ -167,6 +167,25 @@ static void file_settle_resizes(struct disk_file *file)
     disk_file_sync(file, newest);
 }
 
+/* Earlier writes that were not durable yet will not come back over this one. */
+static void file_overwrite_changes(struct disk_file *file, uint64_t offset, const uint8_t *bytes,
+                                   uint64_t byte_count)
+{
+    for (uint32_t i = 0; i < file->change_count; i++) {
+        struct disk_change *change = &file->changes[i];
+        uint64_t end = change->offset + change->byte_count;
+        if (change->is_resize || change->offset >= offset + byte_count || end <= offset)
+            continue;
+        if (change->bytes == NULL) {
+            change->bytes = calloc(1, change->byte_count);
+            IMLOG_ASSERT(change->bytes != NULL);
+        }
+        uint64_t from = change->offset > offset ? change->offset : offset;
+        uint64_t to = end < offset + byte_count ? end : offset + byte_count;
+        memcpy(change->bytes + (from - change->offset), bytes + (from - offset), to - from);
+    }
+}
+
 void disk_file_write(struct disk_file *file, uint64_t offset, const void *bytes,
                      uint64_t byte_count, bool durable)
 {
@@ -174,6 +193,7 @@ void disk_file_write(struct disk_file *file, uint64_t offset, const void *bytes,
     if (durable) {
         file_settle_resizes(file);
         disk_image_write(&file->durable, offset, bytes, byte_count);
+        file_overwrite_changes(file, offset, bytes, byte_count);
     } else {
         disk_file_in_flight(file, offset, bytes, byte_count);
     }

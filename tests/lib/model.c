@@ -83,6 +83,18 @@ void model_ack(struct model *model, uint32_t index)
     model->acked_count++;
 }
 
+bool model_has_retry(const struct model *model, uint64_t session_id, uint64_t sender_id,
+                     uint64_t client_msg_id)
+{
+    const struct model_session *session = &model->sessions[session_id];
+    for (uint32_t i = 0; i < session->count; i++) {
+        const struct model_message *message = &model->all[session->messages[i]];
+        if (message->sender_id == sender_id && message->client_msg_id == client_msg_id)
+            return true;
+    }
+    return false;
+}
+
 bool model_in_window(const struct model *model, uint32_t index, uint32_t dedupe_messages)
 {
     uint32_t newer_count = 0;
@@ -114,7 +126,10 @@ static void reopen_keys(struct model *model, const struct imlog_shard *shard)
         int error = imlog_key_lookup(shard, key->text, (uint32_t)strlen(key->text), &id);
         if (error < 0) {
             assert_int_equal(error, IMLOG_ENOSESSION);
-            assert_false(key->acked);
+            assert_true(!key->acked || model->keys_damaged);
+            if (key->acked)
+                key->lost_id = key->id;
+            key->acked = false;
             key->id = 0;
             continue;
         }
@@ -321,6 +336,7 @@ void model_resolved(struct model *model, uint32_t key_index, uint64_t id, bool c
     for (uint32_t i = 0; i < model->key_count; i++) {
         if (i != key_index)
             assert_true(model->keys[i].id != id);
+        assert_true(model->keys[i].lost_id != id);
     }
     key->id = id;
     key->acked |= acked;

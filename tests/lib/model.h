@@ -34,6 +34,7 @@ struct model_session {
 struct model_key {
     char text[32];
     uint64_t id;
+    uint64_t lost_id; /* taken back by damage: may never be anybody's again */
     bool acked;
 };
 
@@ -48,6 +49,7 @@ struct model {
     struct model_session sessions[MODEL_SESSIONS_MAX]; /* by session id */
     struct model_key keys[MODEL_KEYS_MAX];
     uint32_t key_count;
+    bool keys_damaged; /* by the test: keys may be lost */
 };
 
 struct model *model_create(void);
@@ -76,6 +78,9 @@ void model_check_page(struct model *model, const struct imlog_pull *pull,
 /* One message is what was appended. */
 void model_check_message(const struct model *model, const struct imlog_message *message);
 
+/* Did this sender use this client_msg_id in this session? */
+bool model_has_retry(const struct model *model, uint64_t session_id, uint64_t sender_id,
+                     uint64_t client_msg_id);
 /* Whether a retry of this message must be recognized, with a window of dedupe_messages. */
 bool model_in_window(const struct model *model, uint32_t index, uint32_t dedupe_messages);
 

@@ -200,6 +200,12 @@ static struct pending_append *append_new(struct world *world)
     return pending;
 }
 
+uint64_t world_next_sender(const struct world *world)
+{
+    struct prng prng = {.state = world->sender_draw};
+    return 1 + prng_below(&prng, 5);
+}
+
 int world_append(struct world *world, uint64_t session_id, uint32_t body_bytes,
                  uint64_t client_msg_id)
 {
@@ -209,7 +215,8 @@ int world_append(struct world *world, uint64_t session_id, uint32_t body_bytes,
     assert_non_null(body);
     model_body(body_seed, body, body_bytes);
     pending->append.session_id = session_id;
-    pending->append.sender_id = 1 + prng_below(&world->prng, 5);
+    pending->append.sender_id = world_next_sender(world);
+    world->sender_draw++;
     pending->append.client_msg_id = client_msg_id;
     pending->append.client_ms = prng_next(&world->prng);
     pending->append.type = (uint16_t)prng_next(&world->prng);

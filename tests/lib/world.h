@@ -23,6 +23,7 @@ struct world {
                         may be refused, outcomes unknown, and pulls fail; contents must be right */
     bool may_report; /* damage was done to it: opening may tell of errors */
     bool strict;     /* nothing fails unless crashing or disturbed */
+    uint64_t sender_draw;
     uint32_t pending_appends;
     uint32_t pending_pulls;
     uint32_t pending_resolves;
@@ -52,6 +53,8 @@ void world_crash(struct world *world, enum disk_crash kind);
 void world_cut(struct world *world, enum disk_crash kind);
 
 /* Returns what imlog_append() did; the rest happens in done(). client_msg_id 0: none. */
+/* Who sends what is appended next. */
+uint64_t world_next_sender(const struct world *world);
 int world_append(struct world *world, uint64_t session_id, uint32_t body_bytes,
                  uint64_t client_msg_id);
 /* Append, and let the shard work as long as it is busy: must be taken in the end. */

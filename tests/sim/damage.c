@@ -156,9 +156,13 @@ static void expect_lost(struct life *life, const struct segment_map *map, const 
 {
     for (uint32_t i = 0; i < map->record_count; i++) {
         const struct mapped_record *record = &map->records[i];
-        if (record->session_id == 0 || memcmp(before + record->offset, after + record->offset,
-                                              record->end_offset - record->offset) == 0)
+        if (memcmp(before + record->offset, after + record->offset,
+                   record->end_offset - record->offset) == 0)
             continue;
+        if (record->session_id == 0) { /* a key, perhaps; checkpoints may still have it */
+            life->world->model->keys_damaged = true;
+            continue;
+        }
         sim_trace("costs session %llu seq %llu", (unsigned long long)record->session_id,
                   (unsigned long long)record->seq);
         model_damage(life->world->model, record->session_id, record->seq);

@@ -161,6 +161,11 @@ static void some_append(struct life *life)
     uint32_t sessions = life->traffic.session_count;
     uint64_t session_id = 1 + prng_below(prng, prng_one_in(prng, 2) && sessions > 3 ? 3 : sessions);
     uint64_t client_msg_id = prng_one_in(prng, 4) ? 0 : ++life->client_msg_id;
+    if (client_msg_id > 1 && prng_one_in(prng, 8)) { /* somebody else's: no retry */
+        client_msg_id = 1 + prng_below(prng, client_msg_id - 1);
+        if (model_has_retry(world->model, session_id, world_next_sender(world), client_msg_id))
+            client_msg_id = 0;
+    }
     (void)taken(world, world_append(world, session_id, some_body_bytes(prng, &life->traffic),
                                     client_msg_id));
 }

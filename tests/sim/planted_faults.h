@@ -6,8 +6,48 @@
 
 /* clang-format off */
 #define PLANTED_FAULTS(X) \
-    X(ack_at_submit,           "log: a batch counts as durable when its write starts") \
-    X(ack_after_any_write,     "log: a completed write makes older ones under way durable too")
+    X(ack_at_submit,                "log: a batch counts as durable when its write starts") \
+    X(ack_out_of_order,             "log: a completed write makes older ones under way durable too") \
+    X(short_write_is_whole,         "log: a short write counts as a whole one") \
+    X(failed_write_is_acked,        "log: a failed write counts as done") \
+    X(log_write_not_durable,        "log: batches are written without asking for durability") \
+    X(degraded_log_goes_on,         "log: appends are taken after a failed write") \
+    X(recovered_tail_not_synced,    "log: what recovery read from a cache is believed durable") \
+    X(hot_for_too_long,             "log: RAM that was written over still counts as the newest log") \
+    X(segment_name_not_synced,      "prepare: a new segment's directory is not synced") \
+    X(short_zeroing_is_whole,       "prepare: a short write of zeros counts as a whole one") \
+    X(chain_not_checked,            "scan: a batch need not follow the one before it") \
+    X(epoch_not_checked,            "scan: batches of an earlier epoch are taken") \
+    X(epoch_not_raised,             "recover: a reopened log goes on in the old epoch") \
+    X(damage_taken_for_torn,        "scan: the log is cut at damage below what was durable") \
+    X(batch_contents_not_checked,   "batch: the checksum of the records is not compared") \
+    X(payload_checksum_short,       "record: the checksum leaves out the last bytes") \
+    X(footer_block_not_checked,     "segment: the checksum of a footer block is not compared") \
+    X(checkpoint_chunk_not_checked, "checkpoint: the checksum of a chunk is not compared") \
+    X(short_read_is_damage,         "media: a short read is not continued") \
+    X(identity_name_not_synced,     "dir: names a dead process left are believed durable") \
+    X(seq_skips_one,                "append: every 64th seq is left out") \
+    X(unknown_is_acked,             "append: after a failure, what is not durable is acked") \
+    X(retry_gets_a_new_msg_id,      "append: a retry gets the old seq and a new msg_id") \
+    X(retry_ignores_sender,         "dedupe: another sender's client_msg_id counts as a retry") \
+    X(retry_window_one_short,       "dedupe: the window forgets one message too early") \
+    X(retry_window_not_rebuilt,     "fold: the retry window is empty after replay") \
+    X(replay_moves_seq_back,        "fold: a record already in the checkpoint sets the latest seq") \
+    X(replay_forgets_msg_ids,       "fold: msg_ids read back are not seen by the clock") \
+    X(keys_not_rebuilt,             "fold: keys are not replayed") \
+    X(msg_id_follows_the_clock,     "clock: a msg_id follows the wall clock back") \
+    X(readers_see_the_unwritten,    "visible: readers see messages before they are durable") \
+    X(sealed_too_early,             "seal: a segment is sealed before its last batch is durable") \
+    X(footer_not_durable,           "seal: the footer is written without asking for durability") \
+    X(footer_offsets_shifted,       "footer: an extent's offsets begin one entry too far") \
+    X(jump_may_overshoot,           "locate: a jump may lead past the wanted seq") \
+    X(seek_is_off_by_one,           "locate: a seq on disk is looked for one place before its own") \
+    X(pinned_frame_reused,          "cache: a frame is given away while a read fills it") \
+    X(checkpoint_ahead_of_log,      "snapshot: published before what it captured is durable") \
+    X(checkpoint_before_footers,    "snapshot: published before the footers it relies on") \
+    X(checkpoint_not_synced,        "snapshot: renamed before its contents are durable") \
+    X(checkpoint_loses_link,        "snapshot_load: the link to a session's extent before is lost") \
+    X(captured_retries_twice,       "snapshot_load: captured retries are replayed once more")
 /* clang-format on */
 
 enum planted_fault {
@@ -19,5 +59,7 @@ enum planted_fault {
 };
 
 extern enum planted_fault planted_active;
+extern const char *const planted_names[PLANTED_FAULT_COUNT];
+extern const char *const planted_whats[PLANTED_FAULT_COUNT];
 
 #endif

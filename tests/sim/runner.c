@@ -41,16 +41,6 @@ struct sim_counts *sim_counts;
 static char replay_line[512];
 static struct worker *self;
 
-static const char *planted_name(void)
-{
-    static const char *const names[] = {"",
-#define X(name, what) #name,
-                                        PLANTED_FAULTS(X)
-#undef X
-    };
-    return names[planted_active];
-}
-
 static void name_run(const struct scenario *scenario, uint64_t seed, int64_t branch_number)
 {
     int at = snprintf(replay_line, sizeof(replay_line),
@@ -62,7 +52,7 @@ static void name_run(const struct scenario *scenario, uint64_t seed, int64_t bra
                        branch_number);
     if (planted_active != PLANTED_nothing)
         at += snprintf(replay_line + at, sizeof(replay_line) - (size_t)at, " --planted %s",
-                       planted_name());
+                       planted_names[planted_active]);
     (void)snprintf(replay_line + at, sizeof(replay_line) - (size_t)at, "\n");
 }
 

@@ -1,7 +1,7 @@
 /* sim.c: imlog-sim's command line and report. */
 #include "tests/sim/branch.h"
 #include "tests/sim/counts.h"
-#include "tests/sim/planted_faults.h"
+#include "tests/sim/mutants.h"
 #include "tests/sim/runner.h"
 #include "tests/sim/trace.h"
 
@@ -14,14 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum planted_fault planted_active = PLANTED_nothing;
-
-static const char *const planted_names[] = {"nothing",
-#define X(name, what) #name,
-                                            PLANTED_FAULTS(X)
-#undef X
-};
-
 struct command {
     struct runner_options run;
     bool json;
@@ -32,7 +24,7 @@ struct command {
 static const char usage_text[] =
     "usage: imlog-sim [--seed S] [--runs N | --crash-points N] [--only SCENARIO] [--jobs J]\n"
     "                 [--json] [--trace] [--branch B] [--planted FAULT]\n"
-    "       imlog-sim --mutants [--only FAULT] [--jobs J] [--json]\n"
+    "       imlog-sim --mutants [--only FAULT] [--jobs J]\n"
     "       imlog-sim --list\n"
     "\n"
     "Runs imlog on a simulated disk and compares it with a model. Run i is a function of the\n"
@@ -87,17 +79,12 @@ static enum planted_fault planted_named(const char *name)
 
 static void list(void)
 {
-    static const char *const whats[] = {"",
-#define X(name, what) what,
-                                        PLANTED_FAULTS(X)
-#undef X
-    };
     (void)printf("scenarios (--only):\n");
     for (const struct scenario *scenario = scenarios; scenario->name != NULL; scenario++)
         (void)printf("  %-8s %s\n", scenario->name, scenario->what);
     (void)printf("planted faults (--planted):\n");
     for (int fault = 1; fault < PLANTED_FAULT_COUNT; fault++)
-        (void)printf("  %-26s %s\n", planted_names[fault], whats[fault]);
+        (void)printf("  %-30s %s\n", planted_names[fault], planted_whats[fault]);
 }
 
 static struct command parse(int argc, char **argv)
@@ -204,6 +191,8 @@ int main(int argc, char **argv)
         return 0;
     }
     runner_init();
+    if (command.mutants)
+        return mutants_run(planted_active, command.run.jobs) ? 0 : 1;
     double begun_s = now_s();
     uint64_t violations = runner_run(&command.run, NULL, NULL);
     print_report(&command, violations, now_s() - begun_s);
