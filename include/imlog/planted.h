@@ -6,6 +6,8 @@
 #ifndef IMLOG_PLANTED_H
 #define IMLOG_PLANTED_H
 
+#include <stdbool.h>
+
 #ifdef IMLOG_SIM
 #include "tests/sim/planted_faults.h"
 #define IMLOG_PLANTED(name) (planted_active == PLANTED_##name)
