@@ -112,6 +112,28 @@ static void every_read_gets_its_own_segment(void **state)
     fixture_deinit(&fixture);
 }
 
+/* A busy machine gives less than was asked: that is no damage, and the rest is asked for. */
+static void a_short_read_is_continued(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct some_read read;
+    fixture_init(&fixture, 7, 2);
+    disk_fail(fixture.disk,
+              &(struct disk_fault){.kind = DISK_READ, .short_bytes = 512, .for_ever = true});
+    some_read_start(&fixture, &read, 2);
+    while (fixture.media.operations > 0)
+        assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+    some_read_check(&read, 2);
+    disk_heal(fixture.disk);
+    disk_truncate(fixture.disk, "/m/0000000002.seg", IMLOG_BLOCK_BYTES + 1536);
+    some_read_start(&fixture, &read, 2); /* but not for ever: the file may end */
+    while (fixture.media.operations > 0)
+        assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+    assert_int_equal(read.result, 1536);
+    fixture_deinit(&fixture);
+}
+
 static void only_so_many_files_stay_open(void **state)
 {
     (void)state;
@@ -203,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_read_gets_its_own_segment),
+        cmocka_unit_test(a_short_read_is_continued),
         cmocka_unit_test(only_so_many_files_stay_open),
         cmocka_unit_test(a_file_that_cannot_be_opened_fails_its_reads_only),
         cmocka_unit_test(segments_are_found_by_number_and_lsn),
