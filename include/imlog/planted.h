@@ -8,8 +8,7 @@
 
 #include <stdbool.h>
 
-#ifdef IMLOG_SIM
-#include "tests/sim/planted_faults.h"
+#ifdef IMLOG_SIM /* its build includes tests/sim/planted_faults.h everywhere */
 #define IMLOG_PLANTED(name) (planted_active == PLANTED_##name)
 #else
 #define IMLOG_PLANTED(name) false
