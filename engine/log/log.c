@@ -88,6 +88,8 @@ static void log_retire(struct log *log)
         bool failed_is_fine = IMLOG_PLANTED(failed_write_is_acked) && batch->result < 0;
         if (!short_is_fine && !failed_is_fine &&
             (batch->result < 0 || (uint64_t)batch->result != whole_bytes)) {
+            if (IMLOG_PLANTED(failed_batch_skipped) && ++log->queue_head)
+                continue;
             log_degrade(log, "a log write", batch->result < 0 ? batch->result : -EIO);
             return;
         }
@@ -244,7 +246,7 @@ static uint64_t log_unwritten_bytes_max(const struct log *log)
 
 int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
 {
-    if (log->degraded && !IMLOG_PLANTED(degraded_log_goes_on))
+    if (log->degraded)
         return IMLOG_EDEGRADED;
     bool filled = log->fill_count > 0 && log->fill_bytes + bytes > IMLOG_BATCH_FILL_BYTES;
     /* A batch that is full is closed where it is; the records then begin one behind it. */

@@ -11,7 +11,7 @@
     X(short_write_is_whole,         "log: a short write counts as a whole one") \
     X(failed_write_is_acked,        "log: a failed write counts as done") \
     X(log_write_not_durable,        "log: batches are written without asking for durability") \
-    X(degraded_log_goes_on,         "log: appends are taken after a failed write") \
+    X(failed_batch_skipped,         "log: after a failed write the log goes on behind it") \
     X(recovered_tail_not_synced,    "log: what recovery read from a cache is believed durable") \
     X(hot_for_too_long,             "log: RAM that was written over still counts as the newest log") \
     X(segment_name_not_synced,      "prepare: a new segment's directory is not synced") \
