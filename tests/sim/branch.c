@@ -1,6 +1,7 @@
 /* branch.c: see branch.h. */
 #include "tests/sim/branch.h"
 
+#include "tests/sim/memory.h"
 #include "tests/sim/runner.h"
 
 #include <signal.h>
@@ -75,6 +76,7 @@ int branch(uint32_t variant_count)
         }
         if (child == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            memory_unshare();
             become_child(number);
             return (int)variant;
         }

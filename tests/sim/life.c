@@ -85,7 +85,7 @@ static void choose_weather(struct life *life)
 
 void life_create(struct life *life, uint64_t seed)
 {
-    *life = (struct life){.world = world_create(seed)};
+    *life = (struct life){.world = world_create(seed), .held_count = memory_held_count()};
     life->world->strict = true;
     disk_watch(life->world->disk, handle_moment, life);
     choose_options(life);
@@ -97,6 +97,7 @@ void life_destroy(struct life *life)
 {
     SIM_COUNT(io_operations, disk_op_count(life->world->disk, DISK_OP_KINDS));
     world_destroy(life->world);
+    assert_int_equal(memory_held_count(), life->held_count);
 }
 
 /* ---- steps ---------------------------------------------------------------------------------- */
@@ -259,7 +260,8 @@ void life_end(struct life *life)
     struct world *world = life->world;
     struct prng *prng = &world->prng;
     count_stats(world);
-    heal(world);
+    if (!life->heal_late)
+        heal(world);
     SIM_COUNT(appends_unknown, world->unknown_count);
     if (world->disturbed)
         world->crashing = true; /* it may be degraded: what ends, ends as it likes */

@@ -22,6 +22,8 @@ struct life {
     void *watch_arg;
     struct traffic traffic;
     uint64_t client_msg_id;
+    int64_t held_count; /* allocations before it began */
+    bool heal_late;     /* what fails goes on failing until it is closed */
 };
 
 /* A world with options, weather and traffic of that seed. */

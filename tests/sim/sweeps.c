@@ -9,6 +9,10 @@
 #include "tests/sim/trace.h"
 
 #include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
 
 enum { SWEEP_LIVES = 3, SWEEP_STEPS = 60 };
 
@@ -17,12 +21,12 @@ struct sweep {
     struct prng prng; /* of what happens after the branch */
     uint64_t seed;
     uint64_t moments_left; /* until the second crash */
+    bool memory_returns;   /* while the shard is open, and nothing may be left of its lack */
 };
 
-static void sweep_begin(struct sweep *sweep, uint64_t seed)
+static void sweep_begin(struct sweep *sweep)
 {
-    sweep->seed = seed;
-    life_create(&sweep->life, seed);
+    life_create(&sweep->life, sweep->seed);
     sweep->life.traffic.poll_percent += 20; /* more operations a message */
 }
 
@@ -34,13 +38,29 @@ static void sweep_diverge(struct sweep *sweep, uint64_t salt)
     sweep->life.world->prng.state = prng_next(&sweep->prng);
 }
 
+/* The shard goes on as if memory had never been short: nothing degraded, nothing unknown. */
+static void memory_returns(struct world *world)
+{
+    memory_fail(MEMORY_FINE);
+    world_rest(world, 2000000000); /* what could not be prepared is tried again within a second */
+    world_append_busy(world, 1, 100, 0);
+    world_settle(world);
+    assert_int_equal(world_stats(world).degraded, 0);
+    assert_int_equal(world->unknown_count, 0);
+    world->disturbed = false;
+    world_check_all(world);
+}
+
 static void sweep_work(struct sweep *sweep)
 {
     struct life *life = &sweep->life;
     for (uint32_t i = 0; i < SWEEP_LIVES; i++) {
         life_open(life);
         life_steps(life, SWEEP_STEPS);
+        if (sweep->memory_returns && life->world->disturbed)
+            memory_returns(life->world);
         life_end(life);
+        life->heal_late = false;
     }
 }
 
@@ -103,8 +123,8 @@ static void handle_crash_moment(void *arg, const struct disk_moment *moment)
 
 void crash_points_run(uint64_t seed)
 {
-    struct sweep sweep;
-    sweep_begin(&sweep, seed);
+    struct sweep sweep = {.seed = seed};
+    sweep_begin(&sweep);
     life_watch(&sweep.life, handle_crash_moment, &sweep);
     sweep_work(&sweep);
     sweep_end(&sweep);
@@ -122,6 +142,11 @@ static const struct disk_fault io_errors[] = {
     {.kind = DISK_OP_KINDS, .error = -EAGAIN, .for_ever = true},
     {.kind = DISK_OP_KINDS, .short_bytes = 512},
     {.kind = DISK_OP_KINDS, .short_bytes = 512, .for_ever = true},
+    {.kind = DISK_READ, .error = -EIO, .for_ever = true}, /* all that is written stays */
+    {.kind = DISK_READ, .error = -ENOMEM, .for_ever = true},
+    {.kind = DISK_WRITE, .error = -EIO, .for_ever = true},
+    {.kind = DISK_SYNC, .error = -EIO, .for_ever = true},
+    {.kind = DISK_OPEN, .error = -EMFILE, .for_ever = true},
 };
 
 enum { IO_ERROR_COUNT = sizeof(io_errors) / sizeof(io_errors[0]) };
@@ -146,8 +171,8 @@ static void handle_start(void *arg, const struct disk_moment *moment)
 
 void io_errors_run(uint64_t seed)
 {
-    struct sweep sweep;
-    sweep_begin(&sweep, seed);
+    struct sweep sweep = {.seed = seed};
+    sweep_begin(&sweep);
     life_watch(&sweep.life, handle_start, &sweep);
     sweep_work(&sweep);
     sweep_end(&sweep);
@@ -155,24 +180,38 @@ void io_errors_run(uint64_t seed)
 
 /* ---- allocations ---------------------------------------------------------------------------- */
 
+static const struct memory_fault {
+    const char *what;
+    enum memory_failing failing;
+    bool returns;
+} memory_faults[] = {
+    {"once", MEMORY_FAIL_ONCE, true},
+    {"for a while", MEMORY_FAIL_ALL, true},
+    {"until it is closed", MEMORY_FAIL_ALL, false},
+};
+
+enum { MEMORY_FAULT_COUNT = sizeof(memory_faults) / sizeof(memory_faults[0]) };
+
 static void handle_allocation(void *arg)
 {
-    static const enum memory_failing failings[] = {MEMORY_FAIL_ONCE, MEMORY_FAIL_ALL};
     struct sweep *sweep = arg;
-    int variant = branch(2);
+    int variant = branch(MEMORY_FAULT_COUNT);
     if (variant == BRANCH_NONE)
         return;
-    sim_trace("no memory, %s", variant == 0 ? "once" : "from here on");
+    const struct memory_fault *fault = &memory_faults[variant];
+    sim_trace("no memory, %s", fault->what);
     memory_watch(NULL, NULL);
-    memory_fail(failings[variant]);
+    memory_fail(fault->failing);
     sweep->life.world->disturbed = true;
+    sweep->memory_returns = fault->returns;
+    sweep->life.heal_late = !fault->returns;
     SIM_COUNT(allocation_faults, 1);
 }
 
 void no_memory_run(uint64_t seed)
 {
-    struct sweep sweep;
-    sweep_begin(&sweep, seed);
+    struct sweep sweep = {.seed = seed};
+    sweep_begin(&sweep);
     memory_watch(handle_allocation, &sweep);
     sweep_work(&sweep);
     sweep_end(&sweep);
