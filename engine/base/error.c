@@ -49,3 +49,14 @@ int why_set(struct imlog_why *why, int error, const char *format, ...)
     }
     return error;
 }
+
+int why_set_if_none(struct imlog_why *why, int error, const char *format, ...)
+{
+    if (why != NULL && why->text[0] == '\0') {
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(why->text, sizeof(why->text), format, args);
+        va_end(args);
+    }
+    return error;
+}

@@ -8,4 +8,8 @@
 int why_set(struct imlog_why *why, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same where nothing said it closer to the cause. The text must have been emptied before. */
+int why_set_if_none(struct imlog_why *why, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

@@ -118,6 +118,7 @@ int store_init(struct store *store, const struct store_options *options, struct 
     *store = (struct store){0};
     uint64_t begun_ns = options->io->ops->monotonic_ns(options->io);
     struct log_origin origin;
+    (void)why_set(why, 0, "%s", "");
     int error = store_init_parts(store, options);
     if (error < 0)
         (void)why_set(why, error, "shard %u: no memory for its tables", options->shard_index);
@@ -125,6 +126,9 @@ int store_init(struct store *store, const struct store_options *options, struct 
         error = snapshot_load(store, &origin, why);
     if (error == 0)
         error = store_replay(store, &origin, why);
+    if (error < 0)
+        (void)why_set_if_none(why, error, "shard %u: cannot read its log: %s", options->shard_index,
+                              imlog_error_text(error));
     if (error == 0) {
         store->log.clock_ms = clock_turn(&store->clock);
         error = log_start(&store->log, store->newest != NULL ? extents_footer_bytes(store->newest)
