@@ -6,32 +6,54 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { IMAGE_PART_BYTES = 64 * 1024 }; /* read at once around unreadable blocks */
 
-/* Read around what the disk cannot read: that stays zeros, which verify as nothing, so it is
- * damage like any other. */
-static int64_t image_read(struct imlog_io *io, int file, struct image *image)
+/* What a disk says of bytes it cannot give, now or ever. Anything else (no memory, no handles)
+ * says nothing about them. */
+static bool says_unreadable(int64_t result)
+{
+    return result == -EIO || result == -ENODATA;
+}
+
+/* Block by block, what the disk cannot read stays zeros, which verify as nothing. */
+static int image_read_blocks(struct imlog_io *io, int file, struct image *image, uint64_t offset,
+                             uint64_t byte_count)
+{
+    for (uint64_t end = offset + byte_count; offset < end; offset += IMLOG_BLOCK_BYTES) {
+        uint8_t *block = image->bytes + offset;
+        int64_t result = blocking_read(io, file, block, IMLOG_BLOCK_BYTES, offset);
+        if (says_unreadable(result)) {
+            memset(block, 0, IMLOG_BLOCK_BYTES);
+            image->unreadable_end = offset + IMLOG_BLOCK_BYTES;
+        } else if (result < 0) {
+            return (int)result;
+        }
+    }
+    return 0;
+}
+
+/* Read around what the disk cannot read. Among what was durable that is damage like any other;
+ * at the log's end nobody can tell what it held, so it is kept in mind. */
+static int image_read(struct imlog_io *io, int file, struct image *image)
 {
     int64_t result = blocking_read(io, file, image->bytes, image->byte_count, 0);
-    if (result != -EIO)
-        return result;
+    if (!says_unreadable(result))
+        return result < 0 ? (int)result : 0;
     for (uint64_t offset = 0; offset < image->byte_count;) {
         uint64_t rest = image->byte_count - offset;
         uint64_t part = rest < IMAGE_PART_BYTES ? rest : IMAGE_PART_BYTES;
         result = blocking_read(io, file, image->bytes + offset, part, offset);
-        for (uint64_t at = 0; result == -EIO && at < part; at += IMLOG_BLOCK_BYTES) {
-            uint8_t *block = image->bytes + offset + at;
-            if (blocking_read(io, file, block, IMLOG_BLOCK_BYTES, offset + at) < 0)
-                memset(block, 0, IMLOG_BLOCK_BYTES);
-        }
-        if (result < 0 && result != -EIO)
-            return result;
+        if (says_unreadable(result))
+            result = image_read_blocks(io, file, image, offset, part);
+        if (result < 0)
+            return (int)result;
         offset += part;
     }
-    return (int64_t)image->byte_count;
+    return 0;
 }
 
 int image_load(struct imlog_io *io, const char *path, bool keep_open, struct image *image)
@@ -41,7 +63,7 @@ int image_load(struct imlog_io *io, const char *path, bool keep_open, struct ima
     if (file < 0)
         return file;
     uint64_t file_bytes = 0;
-    int64_t result = io->ops->file_bytes(io, file, &file_bytes);
+    int result = io->ops->file_bytes(io, file, &file_bytes);
     image->byte_count = file_bytes & ~(uint64_t)(IMLOG_BLOCK_BYTES - 1);
     if (result == 0 && image->byte_count > 0) {
         void *bytes = mmap(NULL, image->byte_count, PROT_READ | PROT_WRITE,
@@ -57,7 +79,7 @@ int image_load(struct imlog_io *io, const char *path, bool keep_open, struct ima
         image->file = file;
     if (result < 0) {
         image_unload(io, image);
-        return (int)result;
+        return result;
     }
     return 0;
 }

@@ -22,6 +22,8 @@ struct recovery {
     uint64_t epoch;      /* highest known */
     uint64_t durable_lsn;
     struct segment *segment; /* being scanned */
+    uint32_t blind_number;   /* segment file with unreadable bytes behind end_lsn; 0: none */
+    uint64_t blind_end;      /* they lie before this offset of it */
     int error;               /* of a fold call inside a record callback */
 };
 
@@ -118,6 +120,31 @@ static int recovery_refuse(const struct recovery *recovery, uint32_t number)
                    "%llu, and that file knows more to have been durable; restore it from a "
                    "backup, or export what is left and replay it into a new directory",
                    number, recovery->log->media.directory, (unsigned long long)recovery->end_lsn);
+}
+
+/* What cannot be read where the log seems to end may have been acked. To go on would write over
+ * it, and the disk may well give it the next time. */
+static int recovery_refuse_blind(const struct recovery *recovery)
+{
+    return why_set(recovery->why, -EIO,
+                   "the disk cannot read segment file %010u.seg in %s before offset %llu, where "
+                   "the log seems to end: acked messages may lie there; check the disk and open "
+                   "again, or, if they are lost for good, export what is left and replay it into "
+                   "a new directory",
+                   recovery->blind_number, recovery->log->media.directory,
+                   (unsigned long long)recovery->blind_end);
+}
+
+/* As far as the log goes it has been read: what of this image lies behind that and could not be? */
+static void recovery_note_blind(struct recovery *recovery, uint32_t number,
+                                const struct image *image, bool in_log)
+{
+    bool sealed = in_log && recovery->segment->state == SEGMENT_SEALED;
+    uint64_t log_end = in_log ? recovery->log->fill_offset : 0;
+    if (in_log || recovery->blind_number == 0) {
+        recovery->blind_number = !sealed && image->unreadable_end > log_end ? number : 0;
+        recovery->blind_end = image->unreadable_end;
+    }
 }
 
 static int recovery_seal(struct segment *segment, const struct segment_trailer *trailer)
@@ -228,6 +255,7 @@ static int recovery_check_rest(struct recovery *recovery, uint32_t number)
         struct image image;
         struct scan scan;
         error = recovery_load(recovery, number, &image);
+        recovery_note_blind(recovery, number, &image, false);
         if (error == 0 && image.bytes != NULL &&
             image_scan(&image, number, log->shard_index, log->salt, recovery->end_lsn, NULL,
                        &scan) == 0 &&
@@ -250,12 +278,16 @@ static int recovery_run(struct recovery *recovery, uint32_t number)
             more = recovery_segment(recovery, number, &image, &next);
         else
             more = error; /* no such file: the log ends, unless later ones know better */
+        if (more >= 0)
+            recovery_note_blind(recovery, number, &image, more > 0);
         image_unload(log->io, &image);
         image = next;
         next = (struct image){.file = -1};
     }
     image_unload(log->io, &image);
-    return more < 0 ? more : recovery_check_rest(recovery, number - 1);
+    if (more >= 0)
+        more = recovery_check_rest(recovery, number - 1);
+    return more == 0 && recovery->blind_number != 0 ? recovery_refuse_blind(recovery) : more;
 }
 
 int log_recover(struct log *log, const struct log_origin *origin, const struct log_fold *fold,

@@ -44,10 +44,12 @@ int log_recover(struct log *log, const struct log_origin *origin, const struct l
 struct image {
     uint8_t *bytes;
     uint64_t byte_count;
-    int file; /* open handle, or -1 */
+    uint64_t unreadable_end; /* of the last block the disk would not give; 0: it gave all */
+    int file;                /* open handle, or -1 */
 };
 
-/* Read a whole file (blocking). -ENOENT if there is none. Keeps the file open if keep_open. */
+/* Read a whole file (blocking). -ENOENT if there is none. Keeps the file open if keep_open.
+ * Blocks that cannot be read are zeros; any other error ends it. */
 int image_load(struct imlog_io *io, const char *path, bool keep_open, struct image *image);
 void image_unload(struct imlog_io *io, struct image *image);
 

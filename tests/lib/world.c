@@ -272,7 +272,8 @@ static void check_disturbed_page(const struct world *world, int status,
                                  const struct imlog_page *page)
 {
     if (status < 0) {
-        if (status != -EIO && status != -ENOSPC && status != -ENOMEM && status != -EBUSY)
+        if (status != -EIO && status != -ENOSPC && status != -ENOMEM && status != -EBUSY &&
+            status != -EMFILE)
             fail_msg("a pull: %s", imlog_error_name(status));
         return;
     }

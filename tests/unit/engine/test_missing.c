@@ -2,6 +2,7 @@
  * never end the log silently: the files behind it hold what was acked. */
 #include "tests/lib/world.h"
 
+#include <errno.h>
 #include <imlog/limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,12 +109,41 @@ static void an_unreadable_block_costs_its_messages_only(void **state)
     world_destroy(world);
 }
 
+/* Zeros read in place of unreadable bytes must not pass for the log's end: nothing is written
+ * over them, and once the disk gives them again everything is there. */
+static void a_log_end_that_cannot_be_read_keeps_the_shard_closed(void **state)
+{
+    (void)state;
+    for (uint32_t number = 1; number <= 4; number++) {
+        for (uint64_t block = 0; block <= 1; block++) {
+            struct world *world = world_with_segments();
+            char path[64];
+            uint32_t first =
+                block == 0 ? number : 4; /* all from here on, or the newest's batches */
+            for (uint32_t i = first; i <= 5; i++) {
+                world_segment_path(i, path);
+                disk_set_unreadable(world->disk, path, block * IMLOG_BLOCK_BYTES, UINT64_MAX / 2);
+            }
+            assert_int_equal(world_try_open(world), -EIO);
+            assert_non_null(strstr(world->why.text, "where the log seems to end"));
+            for (uint32_t i = first; i <= 5; i++)
+                disk_set_unreadable(world->disk, world_segment_path(i, path), 0, 0);
+            world_open(world);
+            assert_int_equal(world->error_reports, 0);
+            world_check_all(world);
+            world_destroy(world);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_file_that_is_gone_keeps_the_shard_closed_and_the_others_whole,
                                   world_name_seed),
         cmocka_unit_test_teardown(an_unreadable_block_costs_its_messages_only, world_name_seed),
+        cmocka_unit_test_teardown(a_log_end_that_cannot_be_read_keeps_the_shard_closed,
+                                  world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
