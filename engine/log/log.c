@@ -57,6 +57,7 @@ void log_deinit(struct log *log)
         continue;
     for (uint32_t i = log->queue_next; i != log->queue_tail; i++)
         free(log_batch_at(log, i)->head_block); /* closed, and never to be written */
+    free(log->head_block);
     prepare_deinit(&log->prepare);
     if (log->media.directory != NULL)
         media_deinit(&log->media);
@@ -138,12 +139,21 @@ static void log_submit(struct log *log)
 
 /* ---- batches -------------------------------------------------------------------------- */
 
-/* The head block of the active segment, to be written with its first batch. */
-static uint8_t *log_head_block(const struct log *log)
+/* Closing a batch must not fail for lack of memory, or what was taken could wait for ever: the
+ * block that a segment's first batch needs is there before the segment is. 0 or -ENOMEM. */
+static int log_reserve_head(struct log *log)
 {
-    uint8_t *block = aligned_alloc(IMLOG_BLOCK_BYTES, IMLOG_BLOCK_BYTES);
-    if (block == NULL)
-        return NULL;
+    if (log->head_block == NULL)
+        log->head_block = aligned_alloc(IMLOG_BLOCK_BYTES, IMLOG_BLOCK_BYTES);
+    return log->head_block == NULL ? -ENOMEM : 0;
+}
+
+/* The head block of the active segment, to be written with its first batch. */
+static uint8_t *log_take_head(struct log *log)
+{
+    uint8_t *block = log->head_block;
+    IMLOG_ASSERT(block != NULL);
+    log->head_block = NULL;
     struct segment_head head = {.shard_index = log->shard_index,
                                 .salt = log->salt,
                                 .number = log->active->number,
@@ -161,16 +171,14 @@ static bool log_queue_full(const struct log *log)
     return log->queue_tail - log->queue_head == LOG_QUEUE_BATCHES;
 }
 
-/* Close the filling batch (it may be empty: a watermark) and queue it. 0 or -ENOMEM. */
-static int log_close_batch(struct log *log)
+/* Close the filling batch (it may be empty: a watermark) and queue it. */
+static void log_close_batch(struct log *log)
 {
     IMLOG_ASSERT(!log_queue_full(log));
     struct log_batch *batch = log_batch_at(log, log->queue_tail);
     uint8_t *memory = ring_at(&log->ring, log->fill_lsn);
     bool first = log->fill_offset == IMLOG_BLOCK_BYTES;
-    uint8_t *head_block = first ? log_head_block(log) : NULL;
-    if (first && head_block == NULL)
-        return -ENOMEM;
+    uint8_t *head_block = first ? log_take_head(log) : NULL;
 
     struct batch_header header = {.shard_index = log->shard_index,
                                   .segment = log->active->number,
@@ -204,17 +212,21 @@ static int log_close_batch(struct log *log)
     log->active->batch_count++;
     log->fill_bytes = 0;
     log->fill_count = 0;
-    return 0;
 }
 
 /* Make the prepared file the active segment. The filling batch must be closed. */
 static int log_roll(struct log *log)
 {
     IMLOG_ASSERT(log->fill_count == 0);
+    /* One that holds nothing would be a file that was never used, with one behind it that was. */
+    IMLOG_ASSERT(log->active == NULL || log->fill_offset > IMLOG_BLOCK_BYTES);
     if (log->prepare.state != PREPARE_READY)
         return log->prepare.state == PREPARE_FAILED && prepare_may_retry(&log->prepare)
                    ? IMLOG_EDISKFULL
                    : IMLOG_EBUSY;
+    int error = log_reserve_head(log);
+    if (error < 0)
+        return error;
     uint32_t number = log->prepare.number;
     struct segment *segment = media_add(&log->media, number, log->prepare.segment_bytes,
                                         log->fill_lsn, log->prepare.file);
@@ -263,9 +275,7 @@ int log_room(struct log *log, uint32_t bytes, uint64_t footer_bytes)
     if (end_lsn > log->ring.ring_bytes && end_lsn - log->ring.ring_bytes > log->pinned_lsn)
         return IMLOG_EBUSY;
     if ((filled || roll) && log->fill_count > 0) {
-        int error = log_close_batch(log);
-        if (error < 0)
-            return error;
+        log_close_batch(log);
         if (log_queue_full(log))
             return IMLOG_EBUSY;
     }
@@ -303,7 +313,7 @@ static void log_idle_turn(struct log *log)
     if (log->idle_since_ns == 0)
         log->idle_since_ns = now_ns;
     else if (now_ns - log->idle_since_ns >= LOG_IDLE_WATERMARK_NS && log_fits_active(log, 0, 0))
-        (void)log_close_batch(log); /* for lack of memory: the next turn tries again */
+        log_close_batch(log);
 }
 
 static void log_prepare_turn(struct log *log)
@@ -324,7 +334,7 @@ void log_turn(struct log *log)
         return;
     log_prepare_turn(log);
     if (log->queue_head == log->queue_tail && log->fill_count > 0)
-        (void)log_close_batch(log);
+        log_close_batch(log);
     else
         log_idle_turn(log);
     while (!log->degraded && log->queue_next != log->queue_tail &&
@@ -438,6 +448,9 @@ int log_start(struct log *log, uint64_t footer_bytes)
         if (error < 0)
             return error;
     }
-    int error = log_close_batch(log);
-    return error < 0 ? error : log_flush(log);
+    int error = log_reserve_head(log); /* an active segment may have lost its only batch */
+    if (error < 0)
+        return error;
+    log_close_batch(log);
+    return log_flush(log);
 }

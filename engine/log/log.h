@@ -60,6 +60,7 @@ struct log {
     uint64_t epoch;
     uint64_t chain;         /* header checksum of the last closed batch */
     struct segment *active; /* takes batches */
+    uint8_t *head_block;    /* for the active segment's first batch; owned, NULL once closed */
     uint64_t fill_lsn;      /* of the batch that is filling */
     uint32_t fill_bytes;    /* records in it */
     uint32_t fill_count;

@@ -20,6 +20,15 @@ static struct extents *append_extents(struct store *store)
     return extents;
 }
 
+/* Room to keep for the active segment's footer. Its index may not have been begun yet. */
+static uint64_t append_footer_bytes(const struct store *store)
+{
+    const struct extents *newest = store->newest;
+    bool begun =
+        newest != NULL && store->log.active != NULL && newest->segment == store->log.active->number;
+    return begun ? extents_footer_bytes(newest) : 3 * IMLOG_BLOCK_BYTES;
+}
+
 uint32_t store_open_extent(const struct store *store, uint32_t session_index)
 {
     const struct session *session = sessions_at(&store->sessions, session_index);
@@ -83,9 +92,7 @@ static int append_reserve(struct store *store, const struct imlog_append *append
     uint32_t bytes = record_bytes((uint32_t)sizeof(struct message_head) + append->body_bytes);
     if (session_index == SESSION_NONE)
         bytes += record_bytes(0);
-    uint64_t footer_bytes =
-        store->newest != NULL ? extents_footer_bytes(store->newest) : 3 * IMLOG_BLOCK_BYTES;
-    int error = log_room(&store->log, bytes, footer_bytes);
+    int error = log_room(&store->log, bytes, append_footer_bytes(store));
     if (error < 0)
         return error;
     struct extents *extents = append_extents(store);
@@ -203,11 +210,9 @@ static int resolve_create(struct store *store, struct imlog_resolve *resolve)
 {
     struct keys *keys = &store->keys;
     uint32_t number = keys->next_number;
-    uint64_t footer_bytes =
-        store->newest != NULL ? extents_footer_bytes(store->newest) : 3 * IMLOG_BLOCK_BYTES;
     int error = keys_reserve(keys, resolve->key, resolve->key_bytes, number);
     if (error == 0)
-        error = log_room(&store->log, record_bytes(resolve->key_bytes), footer_bytes);
+        error = log_room(&store->log, record_bytes(resolve->key_bytes), append_footer_bytes(store));
     if (error < 0)
         return error;
     if (append_extents(store) == NULL)

@@ -68,13 +68,16 @@ static void read_publish(struct pull_state *state, const struct pull_read *read)
 {
     uint32_t arrived = read->result > 0 ? (uint32_t)read->result / IMLOG_BLOCK_BYTES : 0;
     for (uint32_t i = 0; i < read->block_count; i++) {
+        int error = 0;
         if (i < arrived)
-            cache_publish(&state->store->cache, read->frames[i], read->segment->number,
-                          read->first_block + i);
+            error = cache_publish(&state->store->cache, read->frames[i], read->segment->number,
+                                  read->first_block + i);
         else if (read->block_count > 1)
             state->read_singly = true;
         else
             read_note_bad(state, read, i);
+        if (error < 0)
+            state->error = error; /* to read it again would end the same way */
     }
 }
 

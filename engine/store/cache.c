@@ -106,17 +106,20 @@ uint32_t cache_take(struct cache *cache)
     return at;
 }
 
-void cache_publish(struct cache *cache, uint32_t frame, uint32_t segment, uint32_t block)
+int cache_publish(struct cache *cache, uint32_t frame, uint32_t segment, uint32_t block)
 {
     uint64_t key = cache_key(segment, block);
     IMLOG_ASSERT(cache->frames[frame].pins > 0);
-    if (cache_find(cache, key) != HASH_INDEX_NONE ||
-        hash_index_reserve(&cache->index, mix64(key), frame_hash, cache) < 0)
-        return;
+    if (cache_find(cache, key) != HASH_INDEX_NONE)
+        return 0;
+    int error = hash_index_reserve(&cache->index, mix64(key), frame_hash, cache);
+    if (error < 0)
+        return error;
     cache->frames[frame].key = key;
     cache->frames[frame].published = true;
     cache->frames[frame].used = true;
     hash_index_insert(&cache->index, mix64(key), frame);
+    return 0;
 }
 
 void cache_unpin(struct cache *cache, uint32_t frame)

@@ -38,8 +38,9 @@ uint32_t cache_take(struct cache *cache);
 
 uint8_t *cache_bytes(const struct cache *cache, uint32_t frame);
 
-/* The frame holds this block from now on (unless another does already). It stays pinned. */
-void cache_publish(struct cache *cache, uint32_t frame, uint32_t segment, uint32_t block);
+/* The frame holds this block from now on (unless another does already). It stays pinned. 0 or
+ * -ENOMEM, and then it holds nothing. */
+int cache_publish(struct cache *cache, uint32_t frame, uint32_t segment, uint32_t block);
 
 /* Give a pin back; an unpublished frame is free again. */
 void cache_unpin(struct cache *cache, uint32_t frame);

@@ -223,15 +223,18 @@ bool rebuild_turn(struct rebuild *rebuild)
     struct extents *extents = NULL;
     if (image_scan(&image, segment->number, log->shard_index, log->salt, segment->base_lsn,
                    segment->trailer, &scan) == 0 &&
-        rebuild_extents(scan, &extents) < 0)
-        return false; /* no memory: again in the next turn */
-    if (extents == NULL && (extents = extents_create(segment->number)) == NULL)
-        return false;
-    extents->keep = true;
-    if (extents_sort(extents) < 0) {
-        extents_destroy(extents);
-        return false;
+        rebuild_extents(scan, &extents) < 0) {
+        rebuild_give_up(rebuild, -ENOMEM);
+        return true;
     }
+    if (extents == NULL)
+        extents = extents_create(segment->number);
+    if (extents == NULL || extents_sort(extents) < 0) {
+        extents_destroy(extents);
+        rebuild_give_up(rebuild, -ENOMEM);
+        return true;
+    }
+    extents->keep = true;
     store_add_extents(rebuild->store, extents);
     rebuild->count++;
     rebuild_stop(rebuild);

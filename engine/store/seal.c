@@ -131,8 +131,9 @@ void seal_turn(struct seal *seal)
     if (segment == NULL)
         return;
     seal->segment = segment;
-    if (seal_begin(seal, store_extents(seal->store, segment->number)) < 0)
-        seal_stop(seal); /* no memory: the next turn tries again */
+    seal->starved = seal_begin(seal, store_extents(seal->store, segment->number)) < 0;
+    if (seal->starved)
+        seal_stop(seal); /* a later turn tries again */
 }
 
 void seal_deinit(struct seal *seal)

@@ -22,6 +22,7 @@ struct seal {
     struct segment_trailer *trailer; /* owned until it goes to the segment */
     uint8_t *blocks;                 /* owned; footer, then trailer block */
     uint64_t footer_bytes_total;     /* written since open */
+    bool starved;                    /* found no memory: the next turn may be later than now */
 };
 
 /* Begin with the oldest segment that can be sealed. */

@@ -464,13 +464,15 @@ static void snapshot_begin(struct snapshot *snapshot)
     const struct segment *origin = snapshot_origin(snapshot);
     if (origin == NULL)
         return; /* full disk, nothing to append to */
-    snapshot->buffer =
-        aligned_alloc(IMLOG_BLOCK_BYTES, (size_t)SNAPSHOT_BUFFER_CHUNKS * CHECKPOINT_CHUNK_BYTES);
-    if (snapshot->buffer == NULL)
-        return;
     snapshot->op.done = handle_step_done;
     snapshot->number++;
     snapshot->begun_lsn = store->log.fill_lsn;
+    snapshot->buffer =
+        aligned_alloc(IMLOG_BLOCK_BYTES, (size_t)SNAPSHOT_BUFFER_CHUNKS * CHECKPOINT_CHUNK_BYTES);
+    if (snapshot->buffer == NULL) {
+        snapshot_give_up(snapshot, -ENOMEM);
+        return;
+    }
     snapshot->file_offset = 0;
     snapshot->chunk_index = 0;
     snapshot->head = (struct checkpoint_head){.shard_index = store->log.shard_index,

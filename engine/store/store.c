@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How soon to try again for a pull that found no memory for what it waits for. */
+/* How soon to try again for a pull or a footer that found no memory for what it waits for. */
 #define STORE_STARVED_NS UINT64_C(10000000)
 
 /* ---- indexes in RAM --------------------------------------------------------------------- */
@@ -202,12 +202,13 @@ uint64_t store_wait_ns(const struct store *store)
 {
     if (store_has_acks(store) || pulls_runnable(&store->pulls) || store->rebuild.finished)
         return 0;
-    if (store->seal.state == SEAL_IDLE && seal_has_work(&store->seal))
+    bool seals = store->seal.state == SEAL_IDLE && seal_has_work(&store->seal);
+    if (seals && !store->seal.starved)
         return 0;
     if (!store->snapshot.under_way && snapshot_has_work(&store->snapshot))
         return 0;
     uint64_t wait_ns = log_wait_ns(&store->log, store->io->ops->monotonic_ns(store->io));
-    bool stuck = store->pulls.starved != NULL && store->pulls.reading_count == 0;
+    bool stuck = seals || (store->pulls.starved != NULL && store->pulls.reading_count == 0);
     return stuck && wait_ns > STORE_STARVED_NS ? STORE_STARVED_NS : wait_ns;
 }
 

@@ -15,7 +15,7 @@ static void put(struct cache *cache, uint32_t segment, uint32_t block)
     uint32_t frame = cache_take(cache);
     assert_int_not_equal(frame, CACHE_NONE);
     memset(cache_bytes(cache, frame), (int)((segment * 31 + block) & 0xff), IMLOG_BLOCK_BYTES);
-    cache_publish(cache, frame, segment, block);
+    assert_int_equal(cache_publish(cache, frame, segment, block), 0);
     cache_unpin(cache, frame);
 }
 
@@ -60,7 +60,7 @@ static void pinned_frames_are_never_given_away(void **state)
     cache_unpin(&cache, frames[17]);
     assert_int_equal(cache_take(&cache), frames[17]);
     for (uint32_t i = 0; i < FRAMES; i++)
-        cache_publish(&cache, frames[i], 1, i);
+        assert_int_equal(cache_publish(&cache, frames[i], 1, i), 0);
     assert_int_equal(cache_take(&cache), CACHE_NONE); /* published, still pinned */
     for (uint32_t i = 0; i < FRAMES; i++)
         cache_unpin(&cache, frames[i]);
@@ -92,7 +92,7 @@ static void the_second_copy_of_a_block_is_dropped(void **state)
     assert_int_equal(cache_init(&cache, 4 * IMLOG_BLOCK_BYTES), 0);
     put(&cache, 1, 1);
     uint32_t frame = cache_take(&cache);
-    cache_publish(&cache, frame, 1, 1);
+    assert_int_equal(cache_publish(&cache, frame, 1, 1), 0);
     cache_unpin(&cache, frame);
     for (uint32_t i = 0; i < 3; i++)
         put(&cache, 2, i);
