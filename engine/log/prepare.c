@@ -129,7 +129,7 @@ static void prepare_step(struct prepare *prepare, int32_t result)
                         ops->allocate(io, &prepare->op, prepare->file, prepare->segment_bytes));
         break;
     case PREPARE_ZEROING:
-        if ((uint64_t)result != prepare->zeros.iov_len && !IMLOG_PLANTED(short_zeroing_is_whole)) {
+        if ((uint64_t)result != prepare->zeros.iov_len) {
             prepare_fail(prepare, -ENOSPC);
             break;
         }

@@ -15,7 +15,6 @@
     X(recovered_tail_not_synced,    "log: what recovery read from a cache is believed durable") \
     X(hot_for_too_long,             "log: RAM that was written over still counts as the newest log") \
     X(segment_name_not_synced,      "prepare: a new segment's directory is not synced") \
-    X(short_zeroing_is_whole,       "prepare: a short write of zeros counts as a whole one") \
     X(chain_not_checked,            "scan: a batch need not follow the one before it") \
     X(epoch_not_checked,            "scan: batches of an earlier epoch are taken") \
     X(epoch_not_raised,             "recover: a reopened log goes on in the old epoch") \
