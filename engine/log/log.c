@@ -403,7 +403,7 @@ static int log_wipe_torn(struct log *log, int file)
 {
     const struct iovec *zeros = &log->prepare.zeros;
     uint64_t offset = log->fill_offset;
-    while (offset < log->torn_end_offset) {
+    while (offset < log->torn_end_offset && !IMLOG_PLANTED(stale_tail_believed)) {
         uint64_t rest = log->torn_end_offset - offset;
         uint64_t part = rest < PREPARE_ZERO_BYTES ? rest : PREPARE_ZERO_BYTES;
         int error = blocking_write(log->io, file, zeros->iov_base, part, offset, 0);

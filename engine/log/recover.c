@@ -6,7 +6,6 @@
 #include "engine/base/error.h"
 
 #include <errno.h>
-#include <imlog/planted.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -325,7 +324,7 @@ int log_recover(struct log *log, const struct log_origin *origin, const struct l
     }
     if (log->active != NULL)
         recovered->torn_bytes = log->torn_end_offset - log->fill_offset;
-    log->epoch = recovery.epoch + (IMLOG_PLANTED(epoch_not_raised) ? 0 : 1);
+    log->epoch = recovery.epoch + 1;
     log->chain = recovery.chain;
     log->fill_lsn = recovery.end_lsn;
     log->durable_lsn = recovery.end_lsn;

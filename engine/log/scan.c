@@ -37,7 +37,7 @@ uint64_t scan_evidence(const struct scan *scan, uint64_t offset)
 static bool scan_intact(const struct scan *scan, uint64_t offset, struct batch_header *header)
 {
     return scan_header_at(scan, offset, header) &&
-           (header->epoch >= scan->epoch || IMLOG_PLANTED(epoch_not_checked)) &&
+           (header->epoch >= scan->epoch || IMLOG_PLANTED(stale_tail_believed)) &&
            batch_records_valid(scan->image + offset, scan->end_offset - offset, header);
 }
 
@@ -109,7 +109,7 @@ enum scan_verdict scan_next(struct scan *scan, struct scan_item *item)
     item->lsn = scan->base_lsn + scan->offset - IMLOG_BLOCK_BYTES;
     item->header_valid = false;
     if (scan_intact(scan, scan->offset, &item->header) &&
-        (!scan->chain_known || IMLOG_PLANTED(chain_not_checked) ||
+        (!scan->chain_known || IMLOG_PLANTED(stale_tail_believed) ||
          item->header.prev_checksum == scan->chain)) {
         item->header_valid = true;
         item->end_offset = scan->offset + item->header.batch_bytes;

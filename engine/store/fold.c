@@ -172,7 +172,7 @@ static int fold_message(struct fold *fold, const struct record *record,
     } else {
         fold_report(fold, record->header.subject_id, seq, seq);
     }
-    if (seq > session->latest_seq || IMLOG_PLANTED(replay_moves_seq_back)) {
+    if (seq > session->latest_seq) {
         if (seq > (uint64_t)session->latest_seq + 1)
             fold_report(fold, session->session_id, session->latest_seq + 1, seq - 1);
         session->latest_seq = seq & ((UINT64_C(1) << 48) - 1);

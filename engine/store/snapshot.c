@@ -297,8 +297,7 @@ static bool snapshot_publishable(const struct snapshot *snapshot)
         const struct segment *segment = log->media.segments[i];
         if (segment->number < snapshot->head.origin_segment)
             return true;
-        if (segment->number < snapshot->captured_segment && segment->state != SEGMENT_SEALED &&
-            !IMLOG_PLANTED(checkpoint_before_footers))
+        if (segment->number < snapshot->captured_segment && segment->state != SEGMENT_SEALED)
             return false;
     }
     return true;

@@ -103,6 +103,18 @@ bool model_in_window(const struct model *model, uint32_t index, uint32_t dedupe_
     return newer_count < dedupe_messages;
 }
 
+uint32_t model_window_edge(const struct model *model, uint32_t dedupe_messages)
+{
+    uint32_t edge = model->count;
+    for (uint32_t i = model->count; i-- > 0 && dedupe_messages > 0;) {
+        if (model->all[i].client_msg_id == 0)
+            continue;
+        edge = i;
+        dedupe_messages--;
+    }
+    return edge;
+}
+
 /* ---- reopening ------------------------------------------------------------------------------ */
 
 static uint64_t latest_seq_of(const struct imlog_shard *shard, uint64_t session_id)

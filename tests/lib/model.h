@@ -83,6 +83,8 @@ bool model_has_retry(const struct model *model, uint64_t session_id, uint64_t se
                      uint64_t client_msg_id);
 /* Whether a retry of this message must be recognized, with a window of dedupe_messages. */
 bool model_in_window(const struct model *model, uint32_t index, uint32_t dedupe_messages);
+/* The oldest message that must be: count if there is none. */
+uint32_t model_window_edge(const struct model *model, uint32_t dedupe_messages);
 
 /* The index of the key, made if it is not there. */
 uint32_t model_key(struct model *model, const char *text);

@@ -4,6 +4,7 @@
  *
  * One damage a segment: anywhere in sealed ones, contents in the one that is written to; and
  * anything in checkpoints. What more at once can cost is said in docs/FORMAT.md. */
+#include "engine/format/checkpoint.h"
 #include "engine/format/record.h"
 #include "tests/lib/segment_map.h"
 #include "tests/sim/counts.h"
@@ -124,7 +125,7 @@ static void choose_place(struct prng *prng, const struct segment_map *map, uint6
 {
     const struct mapped_batch *batch = &map->batches[prng_below(prng, map->batch_count)];
     const struct mapped_record *record = &map->records[prng_below(prng, map->record_count)];
-    switch (prng_below(prng, 6)) {
+    switch (prng_below(prng, 7)) {
     case 0:
         place->offset = 0;
         place->byte_count = IMLOG_BLOCK_BYTES;
@@ -144,6 +145,10 @@ static void choose_place(struct prng *prng, const struct segment_map *map, uint6
     case 4:
         place->offset = record->offset;
         place->byte_count = record->end_offset - record->offset;
+        break;
+    case 5: /* where a checksum of the wrong length would look no more */
+        place->offset = record->end_offset - 8;
+        place->byte_count = 8;
         break;
     default:
         place->offset = IMLOG_BLOCK_BYTES;
@@ -224,6 +229,16 @@ static void handle_name(void *arg, const char *name)
     names->count++;
 }
 
+/* Anywhere, or where its chunks hold something as a rule: they are mostly empty. */
+static void choose_checkpoint_place(struct prng *prng, struct place *place)
+{
+    uint64_t chunks = (place->byte_count - IMLOG_BLOCK_BYTES) / CHECKPOINT_CHUNK_BYTES;
+    if (chunks == 0 || prng_one_in(prng, 3))
+        return;
+    place->offset = IMLOG_BLOCK_BYTES + prng_below(prng, chunks) * CHECKPOINT_CHUNK_BYTES;
+    place->byte_count = 1024;
+}
+
 static void damage_checkpoints(struct life *life, const struct names *names)
 {
     struct disk *disk = life->world->disk;
@@ -233,7 +248,8 @@ static void damage_checkpoints(struct life *life, const struct names *names)
         (void)snprintf(place.path, sizeof(place.path), "%s", names->all[i]);
         if (strstr(place.path, ".ckpt") == NULL || place.byte_count == 0 || prng_one_in(prng, 3))
             continue;
-        if (prng_one_in(prng, 3))
+        choose_checkpoint_place(prng, &place);
+        if (prng_one_in(prng, 4))
             disk_remove(disk, place.path);
         else
             some_damage(life, &place, names->all, names->count);
@@ -248,6 +264,7 @@ static void live(struct life *life)
     struct world *world = life->world;
     life_open(life);
     life_steps(life, DAMAGE_STEPS + prng_below(&world->prng, DAMAGE_STEPS));
+    disk_let_go(world->disk);
     world_settle(world);
     world_close(world);
 }

@@ -68,6 +68,7 @@ static void choose_traffic(struct life *life)
         .poll_percent = 5 + (uint32_t)prng_below(prng, 40),
         .clock_odds = prng_one_in(prng, 3) ? 30 : UINT32_MAX,
         .rest_odds = prng_one_in(prng, 3) ? 20 : 500,
+        .hold_odds = prng_one_in(prng, 3) ? 15 : UINT32_MAX,
     };
 }
 
@@ -145,10 +146,10 @@ static void some_retry(struct life *life)
     struct world *world = life->world;
     const struct model *model = world->model;
     uint32_t back = 1 + (uint32_t)prng_below(&world->prng, 100);
-    if (back > model->count)
-        return;
-    uint32_t index = model->count - back;
-    if (model->all[index].client_msg_id == 0 ||
+    uint32_t index = model->count >= back ? model->count - back : model->count;
+    if (prng_one_in(&world->prng, 2))
+        index = model_window_edge(model, world->options.dedupe_messages);
+    if (index >= model->count || model->all[index].client_msg_id == 0 ||
         !model_in_window(model, index, world->options.dedupe_messages))
         return;
     (void)taken(world, world_retry(world, index));
@@ -189,6 +190,18 @@ static void some_clock(struct world *world)
                      prng_one_in(&world->prng, 2) ? now_ms + jump_ms : now_ms - jump_ms);
 }
 
+/* One operation takes much longer than all others; or those that did come to an end. */
+static void some_hold(struct life *life)
+{
+    static const enum disk_op_kind kinds[] = {DISK_WRITE, DISK_WRITE, DISK_READ, DISK_SYNC};
+    struct world *world = life->world;
+    enum disk_op_kind kind = kinds[prng_below(&world->prng, 4)];
+    if (disk_in_flight(world->disk, kind) > 0 && !prng_one_in(&world->prng, 3))
+        disk_hold_newest(world->disk, kind);
+    else
+        disk_let_go(world->disk);
+}
+
 static void some_step(struct life *life)
 {
     struct world *world = life->world;
@@ -206,6 +219,8 @@ static void some_step(struct life *life)
         some_append(life);
     if (prng_one_in(prng, life->traffic.clock_odds))
         some_clock(world);
+    if (prng_one_in(prng, life->traffic.hold_odds))
+        some_hold(life);
     if (prng_one_in(prng, life->traffic.rest_odds))
         world_rest(world, prng_below(prng, 100000000));
 }
@@ -226,10 +241,21 @@ static void heal(struct world *world)
     disk_set_free_bytes(world->disk, UINT64_MAX);
 }
 
+/* A crash is no damage, and nothing to warn of: there is nothing an operator could do. */
+static void check_quiet(const struct world *world)
+{
+    if (world->disturbed || world->may_report)
+        return;
+    if (world->error_reports + world->warning_reports > 0)
+        fail_msg("nothing happened, and yet: %s", world->last_report);
+    assert_int_equal(world_stats(world).damaged_footers, 0);
+}
+
 void life_open(struct life *life)
 {
     struct world *world = life->world;
     world->why.text[0] = '\0';
+    world->warning_reports = 0;
     world->crashing = false;
     int error = world_try_open(world);
     sim_trace("open: %s", imlog_error_name(error));
@@ -240,12 +266,12 @@ void life_open(struct life *life)
         heal(world);
         world->disturbed = false;
         world->error_reports = 0;
+        world->warning_reports = 0;
         world_open(world);
     } else {
         model_reopen(world->model, world->shard);
     }
-    if (!world->disturbed && !world->may_report)
-        assert_int_equal(world->error_reports, 0); /* a crash is no damage */
+    check_quiet(world);
 }
 
 static void count_stats(const struct world *world)
@@ -259,7 +285,9 @@ void life_end(struct life *life)
 {
     struct world *world = life->world;
     struct prng *prng = &world->prng;
+    check_quiet(world);
     count_stats(world);
+    disk_let_go(world->disk);
     if (!life->heal_late)
         heal(world);
     SIM_COUNT(appends_unknown, world->unknown_count);
@@ -291,8 +319,10 @@ void life_judge(struct life *life)
     for (uint64_t id = 1; id <= 3; id++)
         world_append_busy(world, id, 100, ++life->client_msg_id);
     world_check_all(world);
+    check_quiet(world);
     world_close(world);
     life_open(life);
     world_check_all(world);
+    check_quiet(world);
     world_close(world);
 }

@@ -11,6 +11,7 @@ struct traffic {
     uint32_t large_odds;   /* up to an eighth of that */
     uint32_t poll_percent; /* of the steps: let the shard work */
     uint32_t clock_odds;   /* the wall clock jumps, either way */
+    uint32_t hold_odds;    /* one operation takes very long */
     uint32_t rest_odds;    /* a pause, long enough for a watermark */
 };
 

@@ -38,11 +38,13 @@ static void fill_up(struct life *life)
     disk_set_free_bytes(world->disk, free_bytes);
     world->disturbed = true;
     life_steps(life, STEPS_MAX / 2);
+    disk_let_go(world->disk);
     disk_set_free_bytes(world->disk, UINT64_MAX);
     world_rest(world, 2000000000);       /* the next try for a segment comes within a second */
     world_append_busy(world, 1, 100, 0); /* without a restart */
     world_settle(world);
     world->disturbed = false;
+    world->warning_reports = 0; /* of what had to wait for space */
     world_check_all(world);
 }
 
@@ -97,7 +99,7 @@ void life_run(uint64_t seed)
             some_fault(world);
         life_open(&life);
         if (!world->disturbed && prng_one_in(prng, 4))
-            world_check_all(world);
+            world_check_all(world); /* before anything is held back */
         if (!world->disturbed && prng_one_in(prng, 12))
             fill_up(&life);
         if (prng_one_in(prng, 3))

@@ -15,9 +15,7 @@
     X(recovered_tail_not_synced,    "log: what recovery read from a cache is believed durable") \
     X(hot_for_too_long,             "log: RAM that was written over still counts as the newest log") \
     X(segment_name_not_synced,      "prepare: a new segment's directory is not synced") \
-    X(chain_not_checked,            "scan: a batch need not follow the one before it") \
-    X(epoch_not_checked,            "scan: batches of an earlier epoch are taken") \
-    X(epoch_not_raised,             "recover: a reopened log goes on in the old epoch") \
+    X(stale_tail_believed,          "scan: a tail that was cut counts again behind new batches") \
     X(damage_taken_for_torn,        "scan: the log is cut at damage below what was durable") \
     X(batch_contents_not_checked,   "batch: the checksum of the records is not compared") \
     X(payload_checksum_short,       "record: the checksum leaves out the last bytes") \
@@ -31,7 +29,6 @@
     X(retry_ignores_sender,         "dedupe: another sender's client_msg_id counts as a retry") \
     X(retry_window_one_short,       "dedupe: the window forgets one message too early") \
     X(retry_window_not_rebuilt,     "fold: the retry window is empty after replay") \
-    X(replay_moves_seq_back,        "fold: a record already in the checkpoint sets the latest seq") \
     X(replay_forgets_msg_ids,       "fold: msg_ids read back are not seen by the clock") \
     X(keys_not_rebuilt,             "fold: keys are not replayed") \
     X(msg_id_follows_the_clock,     "clock: a msg_id follows the wall clock back") \
@@ -43,7 +40,6 @@
     X(seek_is_off_by_one,           "locate: a seq on disk is looked for one place before its own") \
     X(pinned_frame_reused,          "cache: a frame is given away while a read fills it") \
     X(checkpoint_ahead_of_log,      "snapshot: published before what it captured is durable") \
-    X(checkpoint_before_footers,    "snapshot: published before the footers it relies on") \
     X(checkpoint_not_synced,        "snapshot: renamed before its contents are durable") \
     X(checkpoint_loses_link,        "snapshot_load: the link to a session's extent before is lost") \
     X(captured_retries_twice,       "snapshot_load: captured retries are replayed once more")
