@@ -83,6 +83,21 @@ int dir_shard_path(const char *dir_path_text, uint32_t shard_index, char *path)
 
 /* ---- identity ------------------------------------------------------------------------------ */
 
+int64_t dir_read_copies(struct imlog_io *io, int file, uint8_t bytes[IDENTITY_FILE_BYTES])
+{
+    int64_t got = blocking_read(io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    if (got != -EIO)
+        return got;
+    for (uint64_t at = 0; at < IDENTITY_FILE_BYTES; at += IMLOG_BLOCK_BYTES) {
+        int64_t copy = blocking_read(io, file, bytes + at, IMLOG_BLOCK_BYTES, at);
+        if (copy >= 0)
+            got = IDENTITY_FILE_BYTES;
+        else
+            memset(bytes + at, 0, IMLOG_BLOCK_BYTES);
+    }
+    return got;
+}
+
 int dir_read_identity(struct imlog_io *io, const char *path, struct identity *identity,
                       struct imlog_why *why)
 {
@@ -97,10 +112,12 @@ int dir_read_identity(struct imlog_io *io, const char *path, struct identity *id
     if (file < 0)
         return why_set(why, file, "cannot open %s: %s", file_path, imlog_error_text(file));
     uint8_t *bytes = calloc(1, IDENTITY_FILE_BYTES);
-    int64_t got = bytes == NULL ? -ENOMEM : blocking_read(io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    int64_t got = bytes == NULL ? -ENOMEM : dir_read_copies(io, file, bytes);
     (void)blocking_close(io, file);
     error = got < 0 ? (int)got : identity_decode(bytes, (uint64_t)got, identity);
     free(bytes);
+    if (got < 0)
+        return why_set(why, error, "cannot read %s: %s", file_path, imlog_error_text(error));
     if (error == IMLOG_EVERSION)
         return why_set(why, error,
                        "%s was written by a newer imlog (format %u, this is %d): run "

@@ -2,6 +2,7 @@
  * else's is ever touched. */
 #include "tests/lib/world.h"
 
+#include "engine/format/identity.h"
 #include "engine/io/blocking.h"
 
 #include <errno.h>
@@ -196,6 +197,26 @@ static void a_damaged_identity_is_named_unless_one_copy_is_whole(void **state)
     disk_destroy(fixture.disk);
 }
 
+/* What cannot be read is neither foreign nor damaged, and one copy is enough. */
+static void an_identity_that_cannot_be_read_is_called_that(void **state)
+{
+    (void)state;
+    static const uint64_t copy_bytes = IDENTITY_FILE_BYTES / IDENTITY_COPIES;
+    struct fixture fixture;
+    fixture_init(&fixture, 1);
+    assert_int_equal(dir_open(&fixture, &create_two), 0);
+    imlog_dir_close(fixture.dir);
+    for (uint64_t copy = 0; copy < IDENTITY_COPIES; copy++) {
+        disk_set_unreadable(fixture.disk, "/data/imlog.id", copy * copy_bytes, copy_bytes);
+        assert_int_equal(dir_open(&fixture, &as_it_is), 0);
+        imlog_dir_close(fixture.dir);
+    }
+    disk_set_unreadable(fixture.disk, "/data/imlog.id", 0, IDENTITY_FILE_BYTES);
+    assert_int_equal(dir_open(&fixture, &create_two), -EIO);
+    assert_non_null(strstr(fixture.why.text, "cannot read"));
+    disk_destroy(fixture.disk);
+}
+
 static void every_id_and_key_has_one_shard(void **state)
 {
     (void)state;
@@ -253,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_foreign_directory_is_left_as_it_is),
         cmocka_unit_test(another_shard_count_is_refused),
         cmocka_unit_test(a_damaged_identity_is_named_unless_one_copy_is_whole),
+        cmocka_unit_test(an_identity_that_cannot_be_read_is_called_that),
         cmocka_unit_test(every_id_and_key_has_one_shard),
         cmocka_unit_test(options_out_of_range_are_refused_by_name),
     };
