@@ -51,19 +51,19 @@ static int reader_find_end(struct reader_shard *shard, struct reader_end *end)
     return more;
 }
 
-/* Whether a node serves the directory now. */
-static bool reader_node_runs(const struct imlog_reader *reader)
+/* Whether a node serves the directory now: 1, 0, or why that cannot be told. */
+static int reader_node_runs(const struct imlog_reader *reader)
 {
     char path[DIR_PATH_BYTES + 8];
     (void)snprintf(path, sizeof(path), "%s/LOCK", reader->path);
     int file = blocking_open(reader->io, path, O_RDONLY);
     if (file < 0)
-        return false;
-    bool runs = reader->io->ops->lock(reader->io, file) == -EWOULDBLOCK;
-    if (!runs)
+        return file == -ENOENT ? 0 : file;
+    int error = reader->io->ops->lock(reader->io, file);
+    if (error == 0)
         reader->io->ops->unlock(reader->io, file);
     (void)blocking_close(reader->io, file);
-    return runs;
+    return error == -EWOULDBLOCK ? 1 : error;
 }
 
 /* Up to where the shard is told. On a stopped directory that is its log's end. Beside a running
@@ -80,9 +80,11 @@ static int reader_find_until(struct imlog_reader *reader, struct reader_shard *s
         if (error < 0)
             return error;
         begun_lsn = first ? end.records_end_lsn : begun_lsn;
-        bool runs = reader_node_runs(reader);
-        shard->until_lsn = runs ? end.durable_lsn : end.end_lsn;
-        if (!runs || end.durable_lsn >= begun_lsn || io->ops->monotonic_ns(io) >= give_up_ns)
+        int runs = reader_node_runs(reader);
+        if (runs < 0)
+            return runs;
+        shard->until_lsn = runs > 0 ? end.durable_lsn : end.end_lsn;
+        if (runs == 0 || end.durable_lsn >= begun_lsn || io->ops->monotonic_ns(io) >= give_up_ns)
             return 0;
         int rc = io->ops->poll(io, READER_RETRY_NS);
         if (rc < 0)
@@ -274,10 +276,11 @@ static int reader_advance(struct reader_shard *shard)
     return 0;
 }
 
+/* After an error the shards are not where they belong to each other: it stays. */
 int imlog_reader_next(struct imlog_reader *reader, struct imlog_message *message)
 {
     bool first = !reader->prepared;
-    int error = reader_prepare(reader);
+    int error = reader->error < 0 ? reader->error : reader_prepare(reader);
     struct reader_shard *oldest = NULL;
     for (uint32_t i = 0; i < reader->identity.shard_count && error == 0; i++) {
         struct reader_shard *shard = &reader->shards[i];
@@ -287,6 +290,7 @@ int imlog_reader_next(struct imlog_reader *reader, struct imlog_message *message
             (oldest == NULL || shard->message.msg_id < oldest->message.msg_id))
             oldest = shard;
     }
+    reader->error = error;
     if (error < 0)
         return error;
     reader->last = oldest;

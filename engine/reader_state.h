@@ -25,6 +25,7 @@ struct imlog_reader {
     struct imlog_io *io;
     struct identity identity;
     bool prepared;             /* keys and kinds are read */
+    int error;                 /* that ended imlog_reader_next() */
     struct reader_shard *last; /* gave the last message; to be moved on */
     uint64_t total_bytes;
     uint64_t prepared_bytes; /* read for keys and kinds */

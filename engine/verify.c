@@ -393,6 +393,16 @@ static void verify_trailer(struct verify *verify)
                          "batches when needed, no message is affected");
 }
 
+/* What reads as zeros behind the last batch may have been one. */
+static void verify_readable(struct verify *verify)
+{
+    const struct walk *walk = &verify->shard->walk;
+    if (walk->image.unreadable_end > walk->scan.offset)
+        verify_structure(verify, walk->scan.offset, 0,
+                         "the disk cannot read all that lies behind the last batch; what it held "
+                         "cannot be told");
+}
+
 static int verify_segment_once(struct verify *verify, bool *footer_valid)
 {
     verify->kept_count = 0;
@@ -402,6 +412,7 @@ static int verify_segment_once(struct verify *verify, bool *footer_valid)
     if (error < 0)
         return error;
     verify_trailer(verify);
+    verify_readable(verify);
     if (verify->seen_count > 0)
         qsort(verify->seen, verify->seen_count, sizeof(struct seen), compare_seen);
     if (verify->shard->walk.sealed)
@@ -451,6 +462,15 @@ static void verify_missing(struct verify *verify, uint32_t expected)
                          "the segment file is missing or wiped; the messages it held are lost");
         verify_tell(verify);
     }
+}
+
+/* A file behind the log's end that reads as never used, as far as it can be read. */
+static void verify_blind(struct verify *verify, uint32_t number)
+{
+    (void)snprintf(verify->file, sizeof(verify->file), SEGMENT_FILE, verify->shard_index, number);
+    verify_structure(verify, 0, 0,
+                     "the disk cannot read the segment file; what it held cannot be told");
+    verify_tell(verify);
 }
 
 /* ---- checkpoints and identity
@@ -515,8 +535,7 @@ static int verify_identity(struct verify *verify)
         return -ENOMEM;
     (void)snprintf(path, sizeof(path), "%s/%s", verify->reader->path, IDENTITY_FILE);
     int file = blocking_open(verify->reader->io, path, O_RDONLY);
-    int64_t got =
-        file < 0 ? file : blocking_read(verify->reader->io, file, bytes, IDENTITY_FILE_BYTES, 0);
+    int64_t got = file < 0 ? file : dir_read_copies(verify->reader->io, file, bytes);
     if (file >= 0)
         (void)blocking_close(verify->reader->io, file);
     (void)snprintf(verify->file, sizeof(verify->file), "%s", IDENTITY_FILE);
@@ -534,15 +553,11 @@ static int verify_identity(struct verify *verify)
 /* ---- all
  * --------------------------------------------------------------------------------------------- */
 
-static int verify_shard(struct verify *verify, uint32_t shard_index)
+static int verify_segments(struct verify *verify)
 {
-    verify->shard_index = shard_index;
-    verify->shard = &verify->reader->shards[shard_index];
     struct walk *walk = &verify->shard->walk;
     uint32_t expected = 0;
     int more;
-    walk_rewind(walk);
-    walk->until_lsn = verify->shard->until_lsn;
     while ((more = walk_next_segment(walk)) > 0) {
         if (expected != 0)
             verify_missing(verify, expected);
@@ -551,13 +566,26 @@ static int verify_shard(struct verify *verify, uint32_t shard_index)
         if (error < 0)
             return error;
     }
+    if (more == 0 && walk->blind_number >= expected)
+        verify_blind(verify, walk->blind_number);
+    return more;
+}
+
+static int verify_shard(struct verify *verify, uint32_t shard_index)
+{
+    verify->shard_index = shard_index;
+    verify->shard = &verify->reader->shards[shard_index];
+    struct walk *walk = &verify->shard->walk;
+    walk_rewind(walk);
+    walk->until_lsn = verify->shard->until_lsn;
+    int error = verify_segments(verify);
     walk_rewind(walk);
     walk->until_lsn = UINT64_MAX;
     sessions_deinit(&verify->latest);
-    if (more < 0)
-        return more;
-    int error = verify->reader->io->ops->list(verify->reader->io, walk->directory,
-                                              handle_checkpoint_name, verify);
+    if (error < 0)
+        return error;
+    error = verify->reader->io->ops->list(verify->reader->io, walk->directory,
+                                          handle_checkpoint_name, verify);
     return error < 0 ? error : verify->error;
 }
 

@@ -82,6 +82,8 @@ void walk_rewind(struct walk *walk)
     walk->record_count = 0;
     walk->record_at = 0;
     walk->read_bytes = 0;
+    walk->no_memory = false;
+    walk->blind_number = 0;
     walk->durable_lsn = 0;
     walk->records_end_lsn = 0;
 }
@@ -108,13 +110,22 @@ static bool walk_accepts(struct walk *walk)
     return scan->base_lsn > walk->end_lsn && scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn;
 }
 
-/* Have the next segment file in memory, if there is one. */
-static bool walk_look_ahead(struct walk *walk)
+/* Have the next segment file in memory, if there is one: 1, 0, < 0. */
+static int walk_look_ahead(struct walk *walk)
 {
     if (walk->at + 1 >= walk->number_count ||
         walk->numbers[walk->at] + 1 != walk->numbers[walk->at + 1])
-        return false;
-    return walk->next.bytes != NULL || walk_load(walk, walk->at + 1, &walk->next) == 0;
+        return 0;
+    if (walk->next.bytes != NULL)
+        return 1;
+    int error = walk_load(walk, walk->at + 1, &walk->next);
+    return error < 0 ? error : 1;
+}
+
+static void walk_note_blind(struct walk *walk)
+{
+    if (walk->image.unreadable_end > 0)
+        walk->blind_number = walk->numbers[walk->at];
 }
 
 int walk_next_segment(struct walk *walk)
@@ -139,11 +150,18 @@ int walk_next_segment(struct walk *walk)
         if (walk->image.bytes == NULL ||
             image_scan(&walk->image, number, walk->shard_index, walk->salt,
                        walk->placed ? walk->end_lsn : 0, walk->sealed ? &walk->trailer : NULL,
-                       &walk->scan) < 0)
+                       &walk->scan) < 0) {
+            walk_note_blind(walk);
             continue; /* prepared and never used */
-        if (!walk_accepts(walk))
+        }
+        if (!walk_accepts(walk)) {
+            walk_note_blind(walk);
             return 0; /* of a tail that was cut */
-        if (!walk->sealed && walk_look_ahead(walk))
+        }
+        int ahead = walk->sealed ? 0 : walk_look_ahead(walk);
+        if (ahead < 0)
+            return ahead;
+        if (ahead > 0)
             image_bounds(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
         walk->scanning = true;
         walk->record_count = 0;
@@ -152,11 +170,12 @@ int walk_next_segment(struct walk *walk)
     }
 }
 
-/* At the end of an unsealed segment: does the next file say that more was durable? */
-static bool walk_goes_on(struct walk *walk)
+/* At the end of an unsealed segment: does the next file say that more was durable? 1, 0, < 0. */
+static int walk_goes_on(struct walk *walk)
 {
-    return !walk->sealed && walk_look_ahead(walk) &&
-           image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
+    int ahead = walk->sealed ? 0 : walk_look_ahead(walk);
+    return ahead <= 0 ? ahead
+                      : image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
 }
 
 /* ---- items and records ------------------------------------------------------------------------
@@ -188,8 +207,13 @@ int walk_next_item(struct walk *walk)
     walk->record_count = 0;
     walk->record_at = 0;
     walk->verdict = scan_next(&walk->scan, &walk->item);
-    if (walk->verdict == SCAN_END && walk->item.lsn < walk->until_lsn && walk_goes_on(walk))
-        walk->verdict = scan_next(&walk->scan, &walk->item);
+    if (walk->verdict == SCAN_END && walk->item.lsn < walk->until_lsn) {
+        int more = walk_goes_on(walk);
+        if (more < 0)
+            return more;
+        if (more > 0)
+            walk->verdict = scan_next(&walk->scan, &walk->item);
+    }
     if (!walk->sealed && walk->item.lsn >= walk->until_lsn)
         walk->verdict = SCAN_END;
     if (walk->verdict == SCAN_BATCH && walk->item.header.durable_lsn > walk->durable_lsn)

@@ -41,6 +41,7 @@ struct walk {
     uint32_t record_count;
     uint32_t record_capacity;
     uint32_t record_at;
+    uint32_t blind_number; /* newest file passed over of which bytes could not be read; 0: none */
     bool no_memory;
     uint64_t read_bytes;      /* of segment files so far */
     uint64_t image_bytes_max; /* size of the largest one seen */

@@ -24,7 +24,8 @@ void imlog_reader_progress(const struct imlog_reader *reader, uint64_t *done_byt
 
 /* The next intact message in the order the node took them (msg_id order over all shards, log
  * order within one), with its session's kind. The first call reads the whole log once for keys
- * and kinds. Returns 1 and the message (borrowed until the next call), 0 at the end, < 0. */
+ * and kinds. Returns 1 and the message (borrowed until the next call), 0 at the end, < 0, and then
+ * the same ever after. */
 int imlog_reader_next(struct imlog_reader *reader, struct imlog_message *message);
 
 /* The string key of a resolved id: borrowed until close, not terminated. Byte count, or 0. */

@@ -3,6 +3,7 @@
 #include "tests/lib/segment_map.h"
 #include "tests/lib/world.h"
 
+#include <errno.h>
 #include <imlog/reader.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -241,12 +242,74 @@ static void a_foreign_directory_is_refused(void **state)
     world_destroy(world);
 }
 
+/* It reads as zeros, like a file that was never used: verify must not take it for one. */
+static void what_cannot_be_read_at_the_end_is_a_finding(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    char path[64];
+    world_open(world);
+    fill(world, 3);
+    world_rest(world, 100000000);
+    uint32_t newest = (uint32_t)world_stats(world).segments;
+    world_close(world);
+    world_segment_path(newest, path);
+    for (uint64_t offset = 0; offset <= IMLOG_BLOCK_BYTES; offset += IMLOG_BLOCK_BYTES) {
+        disk_set_unreadable(world->disk, path, offset, UINT64_MAX / 2);
+        assert_true(verify(world).count > 0);
+    }
+    disk_set_unreadable(world->disk, path, 0, 0);
+    assert_int_equal(verify(world).count, 0);
+    world_destroy(world);
+}
+
+/* Messages until an error; true if there was one. */
+static bool export_fails(struct world *world, uint32_t *count)
+{
+    struct imlog_reader *reader;
+    struct imlog_message message;
+    int error = imlog_reader_open(disk_io(world->disk), WORLD_DIR, &reader, &world->why);
+    if (error < 0)
+        return true;
+    while ((error = imlog_reader_next(reader, &message)) > 0)
+        (*count)++;
+    assert_int_equal(imlog_reader_next(reader, &message), error);
+    imlog_reader_close(reader);
+    return error < 0;
+}
+
+/* A file or a read that fails for want of something: an error, never a shorter log. */
+static void an_export_is_whole_or_fails(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    world_open(world);
+    fill(world, 4);
+    world_crash(world, DISK_KEEP_ALL); /* the newest segments have no footer */
+    static const enum disk_op_kind kinds[] = {DISK_OPEN, DISK_READ};
+    for (uint32_t i = 0; i < 2; i++) {
+        bool failed = true;
+        for (uint64_t skip_count = 0; failed; skip_count++) {
+            struct disk_fault fault = {
+                .kind = kinds[i], .error = -EMFILE, .skip_count = skip_count};
+            uint32_t count = 0;
+            disk_fail(world->disk, &fault);
+            failed = export_fails(world, &count);
+            disk_heal(world->disk);
+            assert_true(failed || count == world->model->count);
+        }
+    }
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(an_intact_directory_is_clean_and_whole, world_name_seed),
         cmocka_unit_test_teardown(a_torn_tail_is_no_finding, world_name_seed),
         cmocka_unit_test_teardown(a_flipped_bit_is_found_and_costs_what_it_hit, world_name_seed),
+        cmocka_unit_test_teardown(what_cannot_be_read_at_the_end_is_a_finding, world_name_seed),
+        cmocka_unit_test_teardown(an_export_is_whole_or_fails, world_name_seed),
         cmocka_unit_test(segments_add_up_to_the_log),
         cmocka_unit_test(a_foreign_directory_is_refused),
     };
