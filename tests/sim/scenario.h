@@ -20,5 +20,6 @@ void damage_run(uint64_t seed);       /* damage.c */
 void crash_points_run(uint64_t seed); /* sweeps.c */
 void io_errors_run(uint64_t seed);
 void no_memory_run(uint64_t seed);
+void reader_run(uint64_t seed); /* reader.c */
 
 #endif

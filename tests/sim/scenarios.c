@@ -11,5 +11,7 @@ const struct scenario scenarios[] = {
      crash_points_run, 0},
     {"errors", "every I/O of a workload fails in every way, once and for ever", io_errors_run, 0},
     {"memory", "every allocation of a workload fails, once and for ever", no_memory_run, 0},
+    {"reader", "a directory read from outside, and every I/O and allocation of that fails",
+     reader_run, 0},
     {NULL, NULL, NULL, 0},
 };
