@@ -86,7 +86,7 @@ int dir_shard_path(const char *dir_path_text, uint32_t shard_index, char *path)
 int64_t dir_read_copies(struct imlog_io *io, int file, uint8_t bytes[IDENTITY_FILE_BYTES])
 {
     int64_t got = blocking_read(io, file, bytes, IDENTITY_FILE_BYTES, 0);
-    if (got != -EIO)
+    if (!says_unreadable(got))
         return got;
     for (uint64_t at = 0; at < IDENTITY_FILE_BYTES; at += IMLOG_BLOCK_BYTES) {
         int64_t copy = blocking_read(io, file, bytes + at, IMLOG_BLOCK_BYTES, at);

@@ -5,7 +5,16 @@
 #ifndef ENGINE_IO_BLOCKING_H
 #define ENGINE_IO_BLOCKING_H
 
+#include <errno.h>
 #include <imlog/io.h>
+#include <stdbool.h>
+
+/* What a disk says of bytes it cannot give, now or ever (Linux has ENODATA for a medium error,
+ * block/blk-core.c). Any other error, no memory or no handles, says nothing about the bytes. */
+static inline bool says_unreadable(int64_t result)
+{
+    return result == -EIO || result == -ENODATA;
+}
 
 int blocking_open(struct imlog_io *io, const char *path, int flags); /* a handle, or < 0 */
 int blocking_close(struct imlog_io *io, int file);

@@ -6,18 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { IMAGE_PART_BYTES = 64 * 1024 }; /* read at once around unreadable blocks */
-
-/* What a disk says of bytes it cannot give, now or ever. Anything else (no memory, no handles)
- * says nothing about them. */
-static bool says_unreadable(int64_t result)
-{
-    return result == -EIO || result == -ENODATA;
-}
 
 /* Block by block, what the disk cannot read stays zeros, which verify as nothing. */
 static int image_read_blocks(struct imlog_io *io, int file, struct image *image, uint64_t offset,

@@ -136,12 +136,29 @@ static void a_log_end_that_cannot_be_read_keeps_the_shard_closed(void **state)
     }
 }
 
+/* What Linux says of a medium error is no other kind of failure. */
+static void a_medium_error_counts_as_unreadable(void **state)
+{
+    (void)state;
+    struct world *world = world_with_segments();
+    struct disk_fault fault = {
+        .kind = DISK_READ, .path_part = ".seg", .error = -ENODATA, .for_ever = true};
+    disk_fail(world->disk, &fault);
+    assert_int_equal(world_try_open(world), -EIO);
+    assert_non_null(strstr(world->why.text, "where the log seems to end"));
+    disk_heal(world->disk);
+    world_open(world);
+    world_check_all(world);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_file_that_is_gone_keeps_the_shard_closed_and_the_others_whole,
                                   world_name_seed),
         cmocka_unit_test_teardown(an_unreadable_block_costs_its_messages_only, world_name_seed),
+        cmocka_unit_test_teardown(a_medium_error_counts_as_unreadable, world_name_seed),
         cmocka_unit_test_teardown(a_log_end_that_cannot_be_read_keeps_the_shard_closed,
                                   world_name_seed),
     };
