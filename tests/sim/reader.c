@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { READER_LIVES = 3, READER_STEPS = 100 };
+enum { READER_LIVES = 3, READER_STEPS = 100, FLIPS = 10 };
 
 struct reading {
     struct life *life;
@@ -217,20 +217,25 @@ static void read_under_faults(struct life *life)
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
-/* One bit of a segment that is sealed for sure. */
-static void flip_somewhere(struct life *life, uint32_t segment_count)
+/* One bit after the other, in segments that are sealed for sure. The last one may stay. */
+static void flip_bits(struct life *life, uint32_t segment_count)
 {
     struct world *world = life->world;
     char path[64];
-    if (segment_count < 3)
-        return;
-    uint32_t number = 1 + (uint32_t)prng_below(&world->prng, segment_count - 2);
-    uint64_t bytes = disk_file_bytes(world->disk, world_segment_path(number, path));
-    uint64_t bit = prng_below(&world->prng, bytes * 8);
-    disk_flip_bit(world->disk, path, bit);
-    sim_trace("bit %llu of %s flipped", (unsigned long long)bit, path);
-    SIM_COUNT(damages, 1);
-    world->may_report = true;
+    for (uint32_t i = 0; i < FLIPS && segment_count >= 3; i++) {
+        uint32_t number = 1 + (uint32_t)prng_below(&world->prng, segment_count - 2);
+        uint64_t bytes = disk_file_bytes(world->disk, world_segment_path(number, path));
+        uint64_t bit = prng_below(&world->prng, bytes * 8);
+        disk_flip_bit(world->disk, path, bit);
+        sim_trace("bit %llu of %s flipped", (unsigned long long)bit, path);
+        SIM_COUNT(damages, 1);
+        world->may_report = true;
+        (void)read_and_judge(life);
+        if (i + 1 < FLIPS || prng_one_in(&world->prng, 2)) {
+            disk_flip_bit(world->disk, path, bit);
+            world->may_report = false;
+        }
+    }
 }
 
 static uint32_t live_and_read(struct life *life)
@@ -256,8 +261,7 @@ void reader_run(uint64_t seed)
     life_create(&life, seed);
     for (uint32_t i = 0; i < READER_LIVES; i++)
         segment_count = live_and_read(&life);
-    if (prng_one_in(&life.world->prng, 2))
-        flip_somewhere(&life, segment_count);
+    flip_bits(&life, segment_count);
     read_under_faults(&life);
     life_destroy(&life);
 }
