@@ -4,6 +4,7 @@
  * eventfd, which the ring reads; see mailbox.c for why no mail is slept over. */
 #include "net/worker.h"
 
+#include "net/turn.h"
 #include "net/why.h"
 
 #include <errno.h>
@@ -144,24 +145,23 @@ static void worker_wait(struct worker *worker)
     worker_tell_time(worker);
 }
 
-static void worker_take_mail(struct worker *worker)
+static void worker_read(void *arg)
 {
-    struct mail *mail = mailbox_take(&worker->mailbox);
-    for (struct mail *next; mail != NULL; mail = next) {
-        next = mail->next;
-        dispatch_mail(&worker->dispatch, mail);
-    }
+    struct worker *worker = arg;
+    loop_read(&worker->loop);
+}
+
+static void worker_write(void *arg)
+{
+    struct worker *worker = arg;
+    loop_write(&worker->loop);
 }
 
 static bool worker_turn(struct worker *worker)
 {
-    worker_wait(worker);              /* the only place that sleeps */
-    worker_take_mail(worker);         /* parts from and to other threads */
-    loop_read(&worker->loop);         /* bytes -> frames -> requests, bounded a connection */
-    dispatch_read(&worker->dispatch); /* frames that had to wait */
-    dispatch_turn(&worker->dispatch); /* shards: one batch, one durable write; acks queue replies */
-    loop_write(&worker->loop);        /* so no reply precedes its durability; frees the dead */
-    figure_add(&worker->dispatch.figures.turns, 1);
+    const struct carrier carrier = {.read = worker_read, .write = worker_write, .arg = worker};
+    worker_wait(worker); /* the only place that sleeps */
+    turn_run(&worker->dispatch, &worker->mailbox, &carrier);
     return worker_follow(worker);
 }
 

@@ -1,4 +1,4 @@
-/* worker.h: one thread of a node. Its turn is the durability promise, top to bottom: worker.c.
+/* worker.h: one thread of a node. Its turn is the durability promise, top to bottom: turn.c.
  *
  * Life, driven by the server's phase: STARTING (the thread opens its ring and shards and says
  * so), SERVING, DRAINING (until every worker is quiet: no request of its connections under way
