@@ -3,6 +3,8 @@
 #ifndef TESTS_SIM_COUNTS_H
 #define TESTS_SIM_COUNTS_H
 
+#include "tests/sim/net_counts.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -21,7 +23,8 @@
     X(checkpoints)                                                                                 \
     X(segments)                                                                                    \
     X(damages)                                                                                     \
-    X(damaged_messages)
+    X(damaged_messages)                                                                            \
+    SIM_NET_COUNTS(X)
 
 struct sim_counts {
 #define X(name) _Atomic uint64_t name;

@@ -21,5 +21,6 @@ void crash_points_run(uint64_t seed); /* sweeps.c */
 void io_errors_run(uint64_t seed);
 void no_memory_run(uint64_t seed);
 void reader_run(uint64_t seed); /* reader.c */
+void net_run(uint64_t seed); /* net_run.c */
 
 #endif
