@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <imlog/assert.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+enum { SPOILED_BYTES_MAX = 4096 };
 
 void *sim_malloc(size_t byte_count);
 void *sim_calloc(size_t count, size_t byte_count);
@@ -119,8 +122,13 @@ int sim_asprintf(char **text, const char *format, ...)
     return byte_count;
 }
 
+/* What is given back is spoiled, so that whoever still reads it is found out without a sanitizer.
+ */
 void sim_free(void *bytes)
 {
+    size_t byte_count = malloc_usable_size(bytes);
+    if (bytes != NULL)
+        memset(bytes, 0xdb, byte_count < SPOILED_BYTES_MAX ? byte_count : SPOILED_BYTES_MAX);
     held_count -= bytes != NULL;
     free(bytes);
 }
