@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <imlog/assert.h>
+#include <imlog/planted.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -31,7 +32,8 @@ void conn_init(struct conn *conn, struct dispatch *dispatch, void (*changed)(str
 
 static void conn_drop_input(struct conn *conn)
 {
-    if (conn->lent == NULL) /* else somebody may be writing into it */
+    if (conn->lent == NULL ||
+        IMLOG_PLANTED(lent_block_given_back)) /* else somebody may be writing into it */
         pool_give(&conn->dispatch->pool, conn->input);
     conn->input = NULL;
     conn->input_bytes = 0;
@@ -74,13 +76,14 @@ void conn_lose(struct conn *conn)
 bool conn_is_done(const struct conn *conn)
 {
     if (conn->state == CONN_ENDING)
-        return conn->request_count == 0 && conn->output.byte_count == 0;
+        return (conn->request_count == 0 || IMLOG_PLANTED(ending_conn_not_awaited)) &&
+               conn->output.byte_count == 0;
     return conn->state == CONN_LOST;
 }
 
 bool conn_is_held(const struct conn *conn)
 {
-    return conn->request_count > 0 || conn->is_ready;
+    return (conn->request_count > 0 && !IMLOG_PLANTED(lost_conn_freed_at_once)) || conn->is_ready;
 }
 
 bool conn_wants_bytes(const struct conn *conn)
@@ -112,7 +115,7 @@ static void conn_stall(struct conn *conn, bool budget_used)
 
 static void conn_resume(struct conn *conn)
 {
-    if (conn->stalled && conn_may_take(conn))
+    if (conn->stalled && conn_may_take(conn) && !IMLOG_PLANTED(stalled_conn_forgotten))
         dispatch_ready(conn->dispatch, conn);
 }
 
@@ -157,7 +160,8 @@ static uint32_t conn_take(struct conn *conn, const uint8_t *bytes, uint32_t byte
          conn_next(conn, bytes + at, byte_count - at, taken_count, &frame); taken_count++) {
         if (!dispatch_frame(conn->dispatch, conn, &frame)) {
             conn_stall(conn, false);
-            return at;
+            if (!IMLOG_PLANTED(frame_that_waits_is_lost))
+                return at;
         }
         at += FRAME_HEADER_BYTES + frame.header.body_bytes;
     }

@@ -10,6 +10,7 @@
 #include "net/why.h"
 
 #include <imlog/assert.h>
+#include <imlog/planted.h>
 #include <stddef.h>
 
 enum { DISPATCH_RETRY_NS = 1000000 }; /* how long to sleep at most while something waits */
@@ -138,7 +139,8 @@ static struct part *desk_pop(struct desk *desk)
     if (part == NULL)
         return NULL;
     desk->waiting_first = part->next;
-    desk->waiting_bytes -= part->weight_bytes;
+    if (!IMLOG_PLANTED(desk_room_leaks))
+        desk->waiting_bytes -= part->weight_bytes;
     return part;
 }
 
@@ -163,7 +165,7 @@ static void desk_take(struct desk *desk, struct part *part)
     } else if (desk->waiting_bytes + part->weight_bytes > DESK_WAITING_BYTES_MAX &&
                desk->waiting_first != NULL) {
         figure_add(&figures->parts_refused, 1);
-        part_refuse(part, IMLOG_EBUSY);
+        part_refuse(part, IMLOG_PLANTED(refused_part_is_silent) ? 0 : IMLOG_EBUSY);
     } else {
         desk_push(desk, part);
     }
@@ -175,7 +177,10 @@ static void desk_run_waiting(struct desk *desk)
         if (part_run(part) != IMLOG_EBUSY)
             continue;
         figure_add(&desk->dispatch->figures.parts_held, 1);
-        desk_push_back(desk, part);
+        if (IMLOG_PLANTED(held_part_goes_last))
+            desk_push(desk, part);
+        else
+            desk_push_back(desk, part);
         return;
     }
 }

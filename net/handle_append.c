@@ -5,6 +5,7 @@
 #include "net/dispatch.h"
 #include "net/handler.h"
 
+#include <imlog/planted.h>
 #include <stddef.h>
 
 enum { APPENDED_BYTES_MAX = 64 }; /* of a result that is no error */
@@ -86,7 +87,7 @@ static void append_fail(struct append_item *item, int status)
 {
     struct part *part = item->item.part;
     item->item.status = status;
-    if (item->append.session_id != 0)
+    if (item->append.session_id != 0 && !IMLOG_PLANTED(failed_session_forgotten))
         id_set_add(&part->failed, &part->desk->dispatch->pool, item->append.session_id,
                    part->item_count);
 }
@@ -96,7 +97,7 @@ static void handle_append_done(struct imlog_append *append, int status)
     struct append_item *item =
         (struct append_item *)(void *)((char *)append - offsetof(struct append_item, append));
     struct part *part = item->item.part;
-    if (status < 0)
+    if (status < 0 && !IMLOG_PLANTED(failed_append_is_acked))
         append_fail(item, status);
     part_item_done(part);
 }

@@ -7,6 +7,7 @@
 #include "net/handler.h"
 #include "net/limits.h"
 
+#include <imlog/planted.h>
 #include <stddef.h>
 
 struct pull_item {
@@ -140,14 +141,14 @@ static void pull_put(struct wire_writer *writer, const void *arg)
 static void pull_empty_page(struct imlog_page *page, const struct imlog_pull *pull,
                             uint64_t session_first_seq, uint64_t session_latest_seq)
 {
-    uint64_t at_seq = pull->after_seq + 1;
+    uint64_t at_seq = pull->after_seq + (IMLOG_PLANTED(full_reply_skips_one) ? 2 : 1);
     if (pull->backward)
         at_seq = pull->before_seq != 0 ? pull->before_seq : session_latest_seq + 1;
     *page = (struct imlog_page){.first_seq = at_seq,
                                 .end_seq = at_seq,
                                 .session_first_seq = session_first_seq,
                                 .session_latest_seq = session_latest_seq,
-                                .more = true};
+                                .more = !IMLOG_PLANTED(full_reply_says_no_more)};
 }
 
 static void pull_answer(struct pull_item *item, const struct imlog_page *page)

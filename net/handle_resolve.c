@@ -3,6 +3,7 @@
 #include "net/dispatch.h"
 #include "net/handler.h"
 
+#include <imlog/planted.h>
 #include <stddef.h>
 
 enum { RESOLVED_BYTES_MAX = 32 };
@@ -58,7 +59,7 @@ static int resolve_start(struct part *part, struct item *item)
     struct imlog_resolve *resolve = &resolve_item_of(item)->resolve;
     if (item->status < 0)
         return ITEM_DONE;
-    if (part->request->lookup_only) {
+    if (part->request->lookup_only && !IMLOG_PLANTED(lookup_makes_keys)) {
         item->status =
             imlog_key_lookup(part->desk->shard, resolve->key, resolve->key_bytes, &resolve->id);
         return ITEM_DONE;

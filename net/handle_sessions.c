@@ -15,6 +15,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <imlog/assert.h>
+#include <imlog/planted.h>
 #include <stddef.h>
 
 enum {
@@ -180,7 +181,7 @@ static void sessions_run(struct part *part)
             dispatch_part(dispatch, part);
             return;
         }
-        sessions_put_cursor(part, 0);
+        sessions_put_cursor(part, IMLOG_PLANTED(page_starts_one_late) ? 1 : 0);
         part_finish(part);
     }
 }

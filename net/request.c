@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <imlog/assert.h>
+#include <imlog/planted.h>
 #include <stddef.h>
 
 /* ---- making ---------------------------------------------------------------------------- */
@@ -265,7 +266,8 @@ int request_take_items(struct dispatch *home, struct conn *conn, const struct ha
 bool request_reserve(struct request *request, uint64_t byte_count)
 {
     int64_t wanted_bytes = (int64_t)byte_count;
-    return atomic_fetch_sub(&request->room_bytes, wanted_bytes) >= wanted_bytes;
+    return atomic_fetch_sub(&request->room_bytes, wanted_bytes) >= wanted_bytes ||
+           IMLOG_PLANTED(reply_not_bounded);
 }
 
 bool request_is_full(struct request *request)
@@ -327,10 +329,12 @@ static bool part_start_items(struct part *part, int *status)
         struct item *item = part->next_item;
         int rc = handler->start(part, item);
         if (rc == IMLOG_EBUSY) {
+            if (IMLOG_PLANTED(busy_item_is_skipped))
+                part->next_item = item->next;
             *status = rc;
             return false;
         }
-        part->under_way_count += rc == ITEM_UNDER_WAY;
+        part->under_way_count += rc == ITEM_UNDER_WAY && !IMLOG_PLANTED(answered_before_durable);
         part->next_item = item->next;
     }
     return true;
@@ -387,7 +391,8 @@ static void request_answer(struct request *request)
 {
     int status = request_status(request);
     if (status < 0) {
-        conn_error(request->conn, request->request_id, status, imlog_error_text(status),
+        uint64_t request_id = IMLOG_PLANTED(error_for_another_request) ? 0 : request->request_id;
+        conn_error(request->conn, request_id, status, imlog_error_text(status),
                    status == IMLOG_EBUSY ? DESK_RETRY_AFTER_MS : 0);
         return;
     }
@@ -401,7 +406,7 @@ void request_part_returned(struct part *part)
 {
     struct request *request = part->request;
     IMLOG_ASSERT(request->parts_away_count > 0);
-    if (--request->parts_away_count > 0)
+    if (--request->parts_away_count > (IMLOG_PLANTED(last_part_not_awaited) ? 1U : 0U))
         return;
     struct dispatch *home = request->home;
     struct conn *conn = request->conn;
@@ -409,7 +414,8 @@ void request_part_returned(struct part *part)
     request_answer(request);
     request_destroy(request);
     home->request_count--;
-    home->weight_bytes -= weight_bytes;
+    if (!IMLOG_PLANTED(request_room_leaks))
+        home->weight_bytes -= weight_bytes;
     figure_sub(&home->figures.requests_under_way, 1);
     figure_sub(&home->figures.request_weight_bytes, weight_bytes);
     conn_release(conn, weight_bytes);

@@ -42,7 +42,28 @@
     X(checkpoint_ahead_of_log,      "snapshot: published before what it captured is durable") \
     X(checkpoint_not_synced,        "snapshot: renamed before its contents are durable") \
     X(checkpoint_loses_link,        "snapshot_load: the link to a session's extent before is lost") \
-    X(captured_retries_twice,       "snapshot_load: captured retries are replayed once more")
+    X(captured_retries_twice,       "snapshot_load: captured retries are replayed once more") \
+    X(mail_newest_first,            "mailbox: mail is taken newest first") \
+    X(held_part_goes_last,          "dispatch: a part that found the engine busy goes behind the others") \
+    X(desk_room_leaks,              "dispatch: a part that leaves the desk does not give back its room") \
+    X(refused_part_is_silent,       "dispatch: a part refused as busy carries no error") \
+    X(last_part_not_awaited,        "request: answered and freed while a part is away") \
+    X(answered_before_durable,      "request: items that the engine still has are answered") \
+    X(request_room_leaks,           "request: the room of an answered one is not given back") \
+    X(error_for_another_request,    "request: an error reply has no request_id") \
+    X(reply_not_bounded,            "request: results are added to a full reply") \
+    X(busy_item_is_skipped,         "request: an item that found the engine busy is passed over") \
+    X(failed_append_is_acked,       "append handler: an unknown outcome is an ack") \
+    X(failed_session_forgotten,     "append handler: later items of a failed session are stored") \
+    X(full_reply_says_no_more,      "pull handler: a pull without room says that there is nothing more") \
+    X(full_reply_skips_one,         "pull handler: a pull without room moves the position") \
+    X(lost_conn_freed_at_once,      "conn: a lost connection is freed under its requests") \
+    X(lent_block_given_back,        "conn: a block being received into is given back") \
+    X(frame_that_waits_is_lost,     "conn: a frame that has to wait is dropped") \
+    X(ending_conn_not_awaited,      "conn: closed before the last requests are answered") \
+    X(stalled_conn_forgotten,       "conn: nobody goes on with frames that waited for a request to end") \
+    X(page_starts_one_late,         "sessions handler: a page that begins with a shard begins at its second") \
+    X(lookup_makes_keys,            "resolve handler: a lookup makes the key")
 /* clang-format on */
 
 enum planted_fault {
