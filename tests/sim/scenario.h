@@ -15,12 +15,12 @@ struct scenario {
 /* All of them; the end has no name. */
 extern const struct scenario scenarios[];
 
-void life_run(uint64_t seed);         /* life.c */
+void life_run(uint64_t seed);         /* lives.c */
 void damage_run(uint64_t seed);       /* damage.c */
 void crash_points_run(uint64_t seed); /* sweeps.c */
 void io_errors_run(uint64_t seed);
 void no_memory_run(uint64_t seed);
 void reader_run(uint64_t seed); /* reader.c */
-void net_run(uint64_t seed); /* net_run.c */
+void net_run(uint64_t seed);    /* net_run.c */
 
 #endif
