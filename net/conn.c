@@ -99,10 +99,15 @@ bool conn_has_room(const struct conn *conn, uint64_t weight_bytes)
     return conn->request_count == 0 || held_bytes + weight_bytes <= CONN_WEIGHT_BYTES_MAX;
 }
 
-static bool conn_may_take(const struct conn *conn)
+static bool conn_is_in_bounds(const struct conn *conn)
 {
     return conn->output.byte_count < CONN_UNSENT_BYTES_MAX &&
-           conn->request_count < CONN_REQUESTS_MAX && dispatch_has_room(conn->dispatch);
+           conn->request_count < CONN_REQUESTS_MAX;
+}
+
+static bool conn_may_take(const struct conn *conn)
+{
+    return conn_is_in_bounds(conn) && dispatch_has_room(conn->dispatch);
 }
 
 /* A whole frame must wait: until the next turn, or until something of this connection ends. */
@@ -113,9 +118,11 @@ static void conn_stall(struct conn *conn, bool budget_used)
         dispatch_ready(conn->dispatch, conn);
 }
 
+/* Also while the thread has no room: this may be the last event of the connection, and only
+ * among the ready ones is it found when there is room. */
 static void conn_resume(struct conn *conn)
 {
-    if (conn->stalled && conn_may_take(conn) && !IMLOG_PLANTED(stalled_conn_forgotten))
+    if (conn->stalled && conn_is_in_bounds(conn) && !IMLOG_PLANTED(stalled_conn_forgotten))
         dispatch_ready(conn->dispatch, conn);
 }
 

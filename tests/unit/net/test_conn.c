@@ -237,6 +237,31 @@ static void a_threads_memory_bounds_all_its_connections(void **state)
     world_destroy(world);
 }
 
+/* It waits for its own connection first, and is free of that while the thread is full. */
+static void a_frame_that_waits_for_both_goes_on_when_the_thread_has_room(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1, 1);
+    uint64_t sessions[64];
+    for (size_t i = 0; i < 64; i++)
+        sessions[i] = 1;
+    world->shards[0]->frozen = true;
+    for (uint64_t id = 1; id <= 2; id++)
+        world_append(world, id, sessions, 64, 55000); /* the second is too heavy beside the first */
+    assert_int_equal(world->conn.request_count, 1);
+    world->dispatches[0].weight_bytes += DISPATCH_WEIGHT_BYTES_MAX; /* of other connections */
+    world->shards[0]->frozen = false;
+    world_run(world);
+    assert_int_equal(count_replies(world), 1);
+    assert_int_equal(world->conn.request_count, 0);
+    assert_true(dispatch_wait_ns(&world->dispatches[0]) > 0); /* no spinning on it */
+    world->dispatches[0].weight_bytes -= DISPATCH_WEIGHT_BYTES_MAX;
+    world_run(world);
+    assert_int_equal(count_replies(world), 1);
+    assert_true(conn_wants_bytes(&world->conn));
+    world_destroy(world);
+}
+
 static void clocks_tell_idle_late_and_slow_clients_apart(void **state)
 {
     (void)state;
@@ -307,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_client_that_takes_no_replies_is_not_read_from),
         cmocka_unit_test(a_request_too_heavy_beside_others_waits_for_them),
         cmocka_unit_test(a_threads_memory_bounds_all_its_connections),
+        cmocka_unit_test(a_frame_that_waits_for_both_goes_on_when_the_thread_has_room),
         cmocka_unit_test(clocks_tell_idle_late_and_slow_clients_apart),
         cmocka_unit_test(lent_space_outlives_the_connections_end),
     };
