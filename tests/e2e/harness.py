@@ -50,7 +50,7 @@ def program(name):
                             " build it, or set IMLOG_BIN")
 
 
-def _die_with_parent():
+def die_with_parent():
     """No daemon outlives its test. (The kernel means the parent *thread*: only the main thread
     starts programs.)"""
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -73,7 +73,7 @@ def start_tool(name, *args, **popen):
     popen.setdefault("stdin", subprocess.DEVNULL)
     popen.setdefault("stdout", subprocess.PIPE)
     popen.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([program(name), *map(str, args)], preexec_fn=_die_with_parent, **popen)
+    return subprocess.Popen([program(name), *map(str, args)], preexec_fn=die_with_parent, **popen)
 
 
 def run_tool(name, *args, input=b"", env=None, deadline_s=TOOL_S, stdout=subprocess.PIPE):
@@ -82,7 +82,7 @@ def run_tool(name, *args, input=b"", env=None, deadline_s=TOOL_S, stdout=subproc
     environment.update(env or {})
     done = subprocess.run([program(name), *map(str, args)], input=input, env=environment,
                           stdout=stdout, stderr=subprocess.PIPE, timeout=deadline_s,
-                          preexec_fn=_die_with_parent)
+                          preexec_fn=die_with_parent)
     done.stdout = (done.stdout or b"").decode("utf-8", "surrogateescape")
     done.stderr = done.stderr.decode("utf-8", "surrogateescape")
     return done
@@ -124,7 +124,7 @@ class Node:
             log.flush()
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                preexec_fn=_die_with_parent)
+                preexec_fn=die_with_parent)
         return self
 
     def start(self):
