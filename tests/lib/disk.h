@@ -143,6 +143,7 @@ void disk_set_unreadable(struct disk *disk, const char *path, uint64_t offset, u
  */
 
 bool disk_has(const struct disk *disk, const char *path);
+bool disk_is_directory(const struct disk *disk, const char *path);
 uint64_t disk_file_bytes(const struct disk *disk, const char *path); /* 0 if there is none */
 /* Into and out of both images; the file must exist and be long enough. */
 void disk_peek(const struct disk *disk, const char *path, uint64_t offset, void *bytes,

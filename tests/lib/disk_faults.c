@@ -58,6 +58,12 @@ bool disk_has(const struct disk *disk, const char *path)
     return file_of(disk, path) != NULL;
 }
 
+bool disk_is_directory(const struct disk *disk, const char *path)
+{
+    const struct disk_file *file = file_of(disk, path);
+    return file != NULL && file->is_directory;
+}
+
 uint64_t disk_file_bytes(const struct disk *disk, const char *path)
 {
     const struct disk_file *file = file_of(disk, path);
