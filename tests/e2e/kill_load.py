@@ -8,13 +8,11 @@ import collections
 import select
 import time
 
-from imlog_wire import (APPEND, EABORTED, EBUSY, EDRAINING, EUNKNOWN, NAMES, PULL, RESOLVE,
-                        AppendRequest, ConnectionLost, NamesRequest, NodeError, Pull, PullRequest,
-                        ResolveRequest)
+from imlog_wire import (APPEND, NAMES, PULL, RESOLVE, AppendRequest, ConnectionLost,
+                        NamesRequest, NodeError, Pull, PullRequest, ResolveRequest)
 from kill_model import require
 
 NUMBERED_SESSIONS = range(1, 41)
-PASSING = (EABORTED, EBUSY, EDRAINING, EUNKNOWN)  # the message may be sent again
 
 
 class Worker:
@@ -37,7 +35,8 @@ class Worker:
             for request_id, reply in self.client.poll():
                 context = self.under_way.pop(request_id)
                 if isinstance(reply, NodeError):
-                    require(reply.code in PASSING, "a good request is not refused", str(reply))
+                    require(self.history.may_refuse(reply.code), "a good request is not refused",
+                            str(reply))
                     self.was_refused = True
                     self.refused(context)
                 else:
@@ -108,7 +107,8 @@ class Writer(Worker):
                 self.history.acked(key, result)
                 self.shared.remember(key)
             else:
-                require(result.code in PASSING, "a good append is not refused", key, result)
+                require(self.history.may_refuse(result.code), "a good append is not refused", key,
+                        result)
                 self.unanswered.append(key)
                 self.was_refused = True
 
@@ -154,7 +154,7 @@ class Reader(Worker):
     def take(self, count, reply):
         require(len(reply.results) == count, "each pull has one result", reply)
         for page in reply.results:
-            if page.code not in PASSING:
+            if not self.history.may_refuse(page.code):
                 self.history.read_page(page)
 
 
@@ -189,7 +189,8 @@ class Resolver(Worker):
                     self.shared.names.append(name)
                 self.history.resolved(name, result.id)
             else:
-                require(result.code in PASSING, "resolving is not refused", name, result)
+                require(self.history.may_refuse(result.code), "resolving is not refused", name,
+                        result)
                 self.shared.unanswered_names.append(name)
 
     def refused(self, context):

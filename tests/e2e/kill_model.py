@@ -7,13 +7,14 @@ absent until it is sent again.
 """
 import hashlib
 
-from imlog_wire import Append, Pull
+from imlog_wire import EABORTED, EBUSY, EDRAINING, EUNKNOWN, Append, Pull
 
 SIZES = (0, 30, 200, 200, 1000, 1000, 4000, 20000)  # of bodies; large ones fill segments
 OVERLAP = 1      # settled messages of a session that are read again with its new ones
 OLD_PULLS = 5    # pulls of anything old, each time
 PULLS_AT_ONCE = 50
 NAMES_CHECKED = 100  # the newest, each time
+PASSING = (EABORTED, EBUSY, EDRAINING, EUNKNOWN)  # the message may be sent again
 OTHER_BODY = b"a retry whose body does not count"
 
 
@@ -45,6 +46,10 @@ class History:
         self.acked_count = self.retried_count = self.checked_count = 0
 
     # ---- messages
+
+    def may_refuse(self, code):
+        """Is this an answer that a good request may get?"""
+        return code in PASSING
 
     def item(self, key, is_other_body=False):
         session_id, sender_id, client_msg_id = key
