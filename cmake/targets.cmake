@@ -15,7 +15,8 @@ if(IMLOG_SANITIZE)
     target_link_options(imlog_rules INTERFACE -fsanitize=${IMLOG_SANITIZE})
 endif()
 if(IMLOG_COVERAGE)
-    target_compile_options(imlog_rules INTERFACE --coverage)
+    # -O0: anything more merges branches, and copies them into callers.
+    target_compile_options(imlog_rules INTERFACE --coverage -O0)
     target_link_options(imlog_rules INTERFACE --coverage)
 endif()
 
