@@ -1,6 +1,8 @@
 /* A batch is valid at its own place only; its header by itself, its records by another sum. */
 #include "engine/format/batch.h"
 
+#include "engine/base/checksum.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -115,6 +117,52 @@ static void decode_rejects_any_other_place(void **state)
     free(batch);
 }
 
+/* Valid checksums around what no writer makes. */
+static void decode_rejects_implausible_headers(void **state)
+{
+    (void)state;
+    uint32_t byte_count;
+    uint8_t *batch = make_batch(RECORDS_BYTES, &byte_count);
+    struct batch_header good;
+    struct batch_header decoded;
+    memcpy(&good, batch, sizeof(good));
+    for (int what = 0; what < 6; what++) {
+        struct batch_header header = good;
+        header.version = what == 1 ? BATCH_VERSION + 1 : header.version;
+        header.flags = what == 2;
+        header.batch_bytes += what == 3 ? IMLOG_BLOCK_BYTES : 0;
+        header.batch_bytes =
+            what == 4 ? IMLOG_BATCH_BYTES_MAX + IMLOG_BLOCK_BYTES : header.batch_bytes;
+        header.records_bytes = what == 5 ? IMLOG_BATCH_BYTES_MAX : header.records_bytes;
+        header.header_checksum = checksum((const uint8_t *)&header + sizeof(uint64_t),
+                                          sizeof(header) - sizeof(uint64_t), SALT);
+        memcpy(batch, &header, sizeof(header));
+        assert_int_equal(batch_header_decode(batch, byte_count, &place, &decoded), what == 0);
+    }
+    free(batch);
+}
+
+/* Copied to another place and sealed for it, but one part of the place is another. */
+static void decode_rejects_a_sealed_batch_of_another_place(void **state)
+{
+    (void)state;
+    uint32_t byte_count;
+    uint8_t *batch = make_batch(RECORDS_BYTES, &byte_count);
+    struct batch_header good;
+    struct batch_header decoded;
+    memcpy(&good, batch, sizeof(good));
+    for (int what = 0; what < 5; what++) {
+        struct batch_header header = good;
+        header.shard_index = (uint16_t)(header.shard_index + (what == 1));
+        header.segment += what == 2;
+        header.offset += what == 3 ? IMLOG_BLOCK_BYTES : 0;
+        header.lsn += what == 4 ? IMLOG_BLOCK_BYTES : 0;
+        assert_int_not_equal(batch_seal(batch, header, SALT), 0);
+        assert_int_equal(batch_header_decode(batch, byte_count, &place, &decoded), what == 0);
+    }
+    free(batch);
+}
+
 static void the_checksum_names_the_batch(void **state)
 {
     (void)state;
@@ -136,6 +184,8 @@ int main(void)
         cmocka_unit_test(decode_rejects_any_bit_flip),
         cmocka_unit_test(decode_rejects_any_truncation),
         cmocka_unit_test(decode_rejects_any_other_place),
+        cmocka_unit_test(decode_rejects_implausible_headers),
+        cmocka_unit_test(decode_rejects_a_sealed_batch_of_another_place),
         cmocka_unit_test(the_checksum_names_the_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,11 @@ static void heads_come_back_and_reject_any_bit_flip(void **state)
     uint64_t sum = checksum(block + 8, IMLOG_BLOCK_BYTES - 8, SALT);
     memcpy(block, &sum, sizeof(sum));
     assert_int_equal(checkpoint_head_decode(block, SALT, &decoded), IMLOG_EVERSION);
+    uint16_t none = 0; /* no version of ours ever was */
+    memcpy(block + offsetof(struct checkpoint_head, version), &none, sizeof(none));
+    sum = checksum(block + 8, IMLOG_BLOCK_BYTES - 8, SALT);
+    memcpy(block, &sum, sizeof(sum));
+    assert_int_equal(checkpoint_head_decode(block, SALT, &decoded), IMLOG_ECORRUPT);
     free(block);
 }
 

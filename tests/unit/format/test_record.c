@@ -169,6 +169,9 @@ static void decode_rejects_implausible_headers(void **state)
     record_encode(long_bytes, key_header, SALT, LSN, key, IMLOG_KEY_BYTES_MAX + 1, NULL, 0);
     assert_int_equal(record_decode(long_bytes, sizeof(long_bytes), SALT, LSN, &record),
                      IMLOG_ECORRUPT);
+    struct record_header payload_header = {.subject_id = 1, .kind = RECORD_SESSION, .type = 1};
+    record_encode(bytes, payload_header, SALT, LSN, key, 1, NULL, 0); /* a session has none */
+    assert_int_equal(record_decode(bytes, sizeof(bytes), SALT, LSN, &record), IMLOG_ECORRUPT);
 }
 
 static void random_bytes_are_no_record(void **state)

@@ -190,6 +190,33 @@ static void a_newer_version_is_told_from_damage(void **state)
     free(block);
 }
 
+/* Valid checksums around a version that never was, or blocks of another size. */
+static void versions_and_block_sizes_of_nobody_are_rejected(void **state)
+{
+    (void)state;
+    uint8_t *block = new_block();
+    struct segment_head decoded;
+    struct segment_trailer decoded_trailer;
+    for (int what = 0; what < 3; what++) {
+        struct segment_head head = some_head();
+        segment_head_encode(block, &head);
+        head.version = what == 1 ? 0 : head.version;
+        head.block_bytes = what == 2 ? 512 : head.block_bytes;
+        memcpy(block, &head, sizeof(head));
+        uint64_t sum = checksum(block + 8, IMLOG_BLOCK_BYTES - 8, 0);
+        memcpy(block, &sum, sizeof(sum));
+        assert_int_equal(segment_head_decode(block, &decoded), what == 0 ? 0 : IMLOG_ECORRUPT);
+    }
+    struct segment_trailer trailer = some_trailer();
+    segment_trailer_encode(block, &trailer, SALT);
+    trailer.version = 0;
+    memcpy(block, &trailer, sizeof(trailer));
+    uint64_t sum = checksum(block + 8, IMLOG_BLOCK_BYTES - 8, SALT);
+    memcpy(block, &sum, sizeof(sum));
+    assert_int_equal(segment_trailer_decode(block, SALT, NUMBER, &decoded_trailer), IMLOG_ECORRUPT);
+    free(block);
+}
+
 static void footers_take_as_many_blocks_as_their_entries_need(void **state)
 {
     (void)state;
@@ -215,6 +242,7 @@ int main(void)
         cmocka_unit_test(footer_blocks_are_valid_at_their_own_place_only),
         cmocka_unit_test(footer_blocks_with_too_many_entries_are_rejected),
         cmocka_unit_test(a_newer_version_is_told_from_damage),
+        cmocka_unit_test(versions_and_block_sizes_of_nobody_are_rejected),
         cmocka_unit_test(footers_take_as_many_blocks_as_their_entries_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
