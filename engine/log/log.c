@@ -390,7 +390,7 @@ static int log_start_segment(struct log *log)
             return log->prepare.error;
         if (log->prepare.state == PREPARE_FAILED)
             return IMLOG_EDISKFULL;
-        int rc = log->io->ops->poll(log->io, log->prepare.under_way ? UINT64_MAX : 0);
+        int rc = log->io->ops->poll(log->io, UINT64_MAX); /* a step of it is under way */
         if (rc < 0)
             return rc;
     }
@@ -422,10 +422,9 @@ static int log_settle(struct log *log)
         struct segment *segment = log->media.segments[i];
         if (segment->state == SEGMENT_SEALED || IMLOG_PLANTED(recovered_tail_not_synced))
             continue;
-        int file = media_file(segment);
-        int error = file < 0 ? file : segment == log->active ? log_wipe_torn(log, file) : 0;
+        int error = segment == log->active ? log_wipe_torn(log, segment->file) : 0;
         if (error == 0)
-            error = blocking_sync(log->io, file);
+            error = blocking_sync(log->io, segment->file);
         if (error < 0)
             return error;
     }

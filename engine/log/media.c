@@ -109,21 +109,6 @@ struct segment *media_segment(const struct media *media, uint32_t number)
     return index < media->segment_count ? media->segments[index] : NULL;
 }
 
-struct segment *media_segment_of_lsn(const struct media *media, uint64_t lsn)
-{
-    uint32_t low = 0;
-    for (uint32_t high = media->segment_count; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (media->segments[middle]->end_lsn <= lsn)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == media->segment_count || media->segments[low]->base_lsn > lsn)
-        return NULL;
-    return media->segments[low];
-}
-
 void segment_move(struct segment *segment, enum segment_state state)
 {
     IMLOG_ASSERT((int)state == (int)segment->state + 1);
@@ -264,16 +249,4 @@ int media_read_start(struct segment *segment, struct media_read *read)
     read->next = segment->waiting;
     segment->waiting = read;
     return 0;
-}
-
-int media_file(struct segment *segment)
-{
-    if (segment->file >= 0)
-        return segment->file;
-    int file = blocking_open(segment->media->io, segment->path, O_RDWR | O_DIRECT);
-    if (file >= 0) {
-        segment->file = file;
-        segment->media->open_files++;
-    }
-    return file;
 }

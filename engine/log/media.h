@@ -9,7 +9,8 @@
  *     (prepared file) --begin--> ACTIVE --roll--> ROLLED --footer written--> SEALED
  *                                                  (only ACTIVE takes batches)
  *
- * File handles of segments are opened on demand and at most MEDIA_OPEN_FILES_MAX are kept. */
+ * A segment that is not sealed keeps its file open. Files of sealed ones are opened on demand, and
+ * at most MEDIA_OPEN_FILES_MAX are kept. */
 #ifndef ENGINE_LOG_MEDIA_H
 #define ENGINE_LOG_MEDIA_H
 
@@ -93,8 +94,6 @@ struct segment *media_add(struct media *media, uint32_t number, uint64_t segment
 
 /* NULL if there is no such segment. */
 struct segment *media_segment(const struct media *media, uint32_t number);
-/* The one that holds lsn; NULL if none does. */
-struct segment *media_segment_of_lsn(const struct media *media, uint64_t lsn);
 
 static inline uint64_t segment_offset_of_lsn(const struct segment *segment, uint64_t lsn)
 {
@@ -111,8 +110,5 @@ void segment_move(struct segment *segment, enum segment_state state);
 
 /* Start a read; opens the file first where needed. If < 0, done() never runs. */
 int media_read_start(struct segment *segment, struct media_read *read);
-
-/* Fetch the handle for writing (blocking open where needed; opening and sealing only). */
-int media_file(struct segment *segment);
 
 #endif

@@ -1,4 +1,4 @@
-/* The segment table finds by number and by lsn; files are opened on demand, few stay open, and
+/* The segment table finds by number; files are opened on demand, few stay open, and
  * every read gets the bytes of its own segment. */
 #include "engine/log/media.h"
 #include "tests/lib/disk.h"
@@ -173,7 +173,141 @@ static void a_file_that_cannot_be_opened_fails_its_reads_only(void **state)
     fixture_deinit(&fixture);
 }
 
-static void segments_are_found_by_number_and_lsn(void **state)
+static void poll_all(struct fixture *fixture)
+{
+    while (fixture->media.operations > 0)
+        assert_true(fixture->io->ops->poll(fixture->io, UINT64_MAX) >= 0);
+}
+
+/* More files in use at once than may stay open: none of them is closed under its read. */
+static void files_in_use_are_not_closed(void **state)
+{
+    (void)state;
+    static struct some_read reads[SEGMENTS];
+    struct fixture fixture;
+    fixture_init(&fixture, 5, SEGMENTS);
+    disk_hold(fixture.disk, DISK_READ, true);
+    for (uint32_t number = 1; number <= SEGMENTS; number++)
+        some_read_start(&fixture, &reads[number - 1], number);
+    while (disk_in_flight(fixture.disk, DISK_READ) < SEGMENTS)
+        assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+    assert_int_equal(fixture.media.open_files, SEGMENTS);
+    disk_hold(fixture.disk, DISK_READ, false);
+    poll_all(&fixture);
+    for (uint32_t number = 1; number <= SEGMENTS; number++)
+        some_read_check(&reads[number - 1], number);
+    fixture_deinit(&fixture);
+}
+
+/* A segment that is still written to keeps its file, however long nobody reads from it. */
+static void files_that_are_written_to_stay_open(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct some_read read;
+    fixture_init(&fixture, 6, SEGMENTS);
+    media_segment(&fixture.media, 1)->state = SEGMENT_ROLLED;
+    for (uint32_t number = 1; number <= SEGMENTS; number++) {
+        some_read_start(&fixture, &read, number);
+        poll_all(&fixture);
+    }
+    assert_true(media_segment(&fixture.media, 1)->file >= 0);
+    assert_int_equal(media_segment(&fixture.media, 2)->file, -1);
+    fixture_deinit(&fixture);
+}
+
+/* A close that cannot be started leaves the file open, and one more is open than should be; one
+ * that is under way does not stop the file from being opened and read again. */
+static void closing_never_costs_a_read(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct some_read read;
+    fixture_init(&fixture, 7, SEGMENTS);
+    disk_fail(fixture.disk,
+              &(struct disk_fault){.kind = DISK_CLOSE, .error = -EAGAIN, .at_start = true});
+    disk_hold(fixture.disk, DISK_CLOSE, true);
+    for (uint32_t number = 1; number <= MEDIA_OPEN_FILES_MAX + 2; number++) {
+        some_read_start(&fixture, &read, number);
+        while (read.pending)
+            assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+        some_read_check(&read, number);
+    }
+    assert_int_equal(disk_in_flight(fixture.disk, DISK_CLOSE), 1);
+    assert_int_equal(fixture.media.open_files, MEDIA_OPEN_FILES_MAX + 1);
+    some_read_start(&fixture, &read, 1); /* the one that is being closed */
+    assert_true(media_segment(&fixture.media, 1)->closing);
+    while (read.pending)
+        assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+    some_read_check(&read, 1);
+    some_read_start(&fixture, &read, SEGMENTS); /* one more to close; it cannot be that one */
+    while (read.pending)
+        assert_true(fixture.io->ops->poll(fixture.io, UINT64_MAX) >= 0);
+    some_read_check(&read, SEGMENTS);
+    assert_true(media_segment(&fixture.media, 1)->file >= 0);
+    disk_hold(fixture.disk, DISK_CLOSE, false);
+    fixture_deinit(&fixture);
+}
+
+static void a_read_that_cannot_start_says_so(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct some_read some;
+    fixture_init(&fixture, 8, 1);
+    struct segment *segment = media_segment(&fixture.media, 1);
+    struct disk_fault fault = {.kind = DISK_OPEN, .error = -EAGAIN, .at_start = true};
+    disk_fail(fixture.disk, &fault);
+    memset(&some, 0, sizeof(some));
+    assert_int_equal(media_read_start(segment, &some.read), -EAGAIN);
+    fault.kind = DISK_READ; /* once the file is open; the read has been taken by then */
+    disk_fail(fixture.disk, &fault);
+    some_read_start(&fixture, &some, 1);
+    poll_all(&fixture);
+    assert_int_equal(some.result, -EAGAIN);
+    disk_fail(fixture.disk, &fault);
+    assert_int_equal(media_read_start(segment, &some.read), -EAGAIN);
+    assert_int_equal(segment->reads, 0);
+    fixture_deinit(&fixture);
+}
+
+static int failing_poll(struct imlog_io *io, uint64_t wait_ns)
+{
+    (void)io;
+    (void)wait_ns;
+    return -EBADF;
+}
+
+/* The end waits for what is under way, unless it would never come. */
+static void the_end_waits_for_reads_while_they_can_come(void **state)
+{
+    (void)state;
+    for (int broken = 0; broken < 2; broken++) {
+        struct fixture fixture;
+        static struct some_read read; /* the broken disk may still have it */
+        fixture_init(&fixture, 9, 1);
+        some_read_start(&fixture, &read, 1);
+        const struct imlog_io_ops *sound = fixture.io->ops;
+        struct imlog_io_ops ops = *sound;
+        ops.poll = broken ? failing_poll : sound->poll;
+        fixture.io->ops = &ops;
+        media_deinit(&fixture.media);
+        assert_int_equal(read.pending, broken);
+        assert_int_equal(fixture.media.segment_count, 0);
+        fixture.io->ops = sound;
+        disk_destroy(fixture.disk);
+    }
+}
+
+static void an_empty_table_finds_nothing(void **state)
+{
+    (void)state;
+    struct media media = {.segment_count = 0};
+    assert_null(media_segment(&media, 0));
+    assert_null(media_segment(&media, 1));
+}
+
+static void segments_are_found_by_number(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -184,13 +318,10 @@ static void segments_are_found_by_number_and_lsn(void **state)
     for (uint32_t number = 1; number <= 50; number++) {
         struct segment *segment = media_segment(media, number);
         assert_int_equal(segment->number, number);
-        assert_ptr_equal(media_segment_of_lsn(media, segment->base_lsn), segment);
-        assert_ptr_equal(media_segment_of_lsn(media, segment->end_lsn - 1), segment);
         assert_int_equal(segment_offset_of_lsn(segment, segment->base_lsn), IMLOG_BLOCK_BYTES);
         assert_int_equal(segment_lsn_of_offset(segment, IMLOG_BLOCK_BYTES + 8),
                          segment->base_lsn + 8);
     }
-    assert_null(media_segment_of_lsn(media, 50 * UINT64_C(8192)));
     fixture_deinit(&fixture);
 }
 
@@ -228,7 +359,13 @@ int main(void)
         cmocka_unit_test(a_short_read_is_continued),
         cmocka_unit_test(only_so_many_files_stay_open),
         cmocka_unit_test(a_file_that_cannot_be_opened_fails_its_reads_only),
-        cmocka_unit_test(segments_are_found_by_number_and_lsn),
+        cmocka_unit_test(files_in_use_are_not_closed),
+        cmocka_unit_test(files_that_are_written_to_stay_open),
+        cmocka_unit_test(closing_never_costs_a_read),
+        cmocka_unit_test(a_read_that_cannot_start_says_so),
+        cmocka_unit_test(the_end_waits_for_reads_while_they_can_come),
+        cmocka_unit_test(an_empty_table_finds_nothing),
+        cmocka_unit_test(segments_are_found_by_number),
         cmocka_unit_test(file_names_and_numbers_are_one_to_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
