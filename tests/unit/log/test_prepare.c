@@ -87,6 +87,8 @@ static void any_step_may_fail_and_is_retried(void **state)
             uint64_t now_ns = fixture.io->ops->monotonic_ns(fixture.io);
             assert_true(prepare_wait_ns(&fixture.prepare, now_ns) > 0);
             disk_advance_ns(fixture.disk, PREPARE_RETRY_NS);
+            now_ns = fixture.io->ops->monotonic_ns(fixture.io);
+            assert_int_equal(prepare_wait_ns(&fixture.prepare, now_ns), 0);
             run(&fixture);
         }
         assert_int_equal(fixture.prepare.state, PREPARE_READY);

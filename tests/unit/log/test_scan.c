@@ -2,6 +2,7 @@
 #include "engine/log/scan.h"
 #include "tests/lib/prng.h"
 
+#include <imlog/error.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -349,6 +350,114 @@ static void what_is_known_durable_is_never_cut(void **state)
     free(maker.image);
 }
 
+/* The next segment's head says where it begins: what is missing before it is damage up to there,
+ * and nothing is missing where it begins, whatever bytes follow. */
+static void the_next_segment_bounds_the_damage(void **state)
+{
+    (void)state;
+    struct maker maker;
+    struct scan_item item;
+    maker_init(&maker);
+    maker_fill(&maker);
+    for (int what = 0; what < 5; what++) {
+        struct scan scan = scan_of(&maker);
+        scan.durable_lsn = lsn_at(maker.offset) + 6 * IMLOG_BLOCK_BYTES; /* a later watermark */
+        scan.next_known = true;
+        scan.next_lsn = lsn_at(maker.offset) + (what < 3 ? 0 : (uint64_t)IMLOG_BLOCK_BYTES * 2);
+        scan.next_lsn += what == 4 ? 6 * IMLOG_BLOCK_BYTES : 0;
+        scan.next_chain = what == 0 ? maker.chain : 1;
+        for (uint32_t i = 0; i < BATCHES; i++)
+            assert_int_equal(scan_next(&scan, &item), SCAN_BATCH);
+        scan.chain_known = what != 2; /* else nothing says that the two do not fit */
+        bool ends = what == 0 || what == 2;
+        uint32_t lost_blocks = ends ? 0 : what == 3 ? 2 : 6;
+        assert_int_equal(scan_next(&scan, &item), ends ? SCAN_END : SCAN_DAMAGE);
+        assert_int_equal(item.end_offset, maker.offset + lost_blocks * IMLOG_BLOCK_BYTES);
+    }
+    free(maker.image);
+}
+
+/* A batch that would reach beyond where batches end is none, valid as it is. */
+static void no_batch_reaches_beyond_the_end(void **state)
+{
+    (void)state;
+    struct maker maker;
+    struct scan_item item;
+    maker_init(&maker);
+    maker_add(&maker, 3, 100);
+    uint64_t last = maker.offset;
+    maker_add(&maker, 9, 3000);
+    for (uint32_t blocks = 0; last + blocks * IMLOG_BLOCK_BYTES <= maker.offset; blocks++) {
+        struct scan scan = scan_of(&maker);
+        scan.end_offset = last + (uint64_t)blocks * IMLOG_BLOCK_BYTES;
+        scan.durable_lsn = lsn_at(maker.offset);
+        assert_int_equal(scan_next(&scan, &item), SCAN_BATCH);
+        enum scan_verdict cut = blocks == 0 ? SCAN_END : SCAN_DAMAGE;
+        assert_int_equal(scan_next(&scan, &item),
+                         scan.end_offset == maker.offset ? SCAN_BATCH : cut);
+        assert_true(item.end_offset <= scan.end_offset);
+    }
+    free(maker.image);
+}
+
+/* A valid header off the chain or of an older epoch is no part of the damage it begins; behind
+ * damage, where the chain is lost, it is taken at its word. */
+static void a_stale_header_below_the_watermark_says_nothing(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++) {
+        struct maker maker;
+        struct scan_item item;
+        maker_init(&maker);
+        maker.epoch = 2;
+        maker_add(&maker, 3, 100);
+        maker.epoch = what == 1 ? 1 : 2;
+        maker.chain += what == 2;
+        maker_add(&maker, 3, 100);
+        maker.image[maker.offsets[1] + 200] ^= 1; /* and its records are broken */
+        struct scan scan = scan_of(&maker);
+        scan.durable_lsn = lsn_at(maker.offset);
+        assert_int_equal(scan_next(&scan, &item), SCAN_BATCH);
+        assert_int_equal(scan_next(&scan, &item), SCAN_DAMAGE);
+        assert_int_equal(item.header_valid, what == 0);
+        scan = scan_of(&maker);
+        scan.durable_lsn = lsn_at(maker.offset);
+        scan.offset = maker.offsets[1];
+        scan.epoch = 1;
+        scan.chain_known = false;
+        assert_int_equal(scan_next(&scan, &item), SCAN_DAMAGE);
+        assert_true(item.header_valid);
+        free(maker.image);
+    }
+}
+
+/* Valid checksums around records that do not fill their batch: a writer's bug, or an attack. */
+static void records_that_do_not_fill_their_batch_are_damage(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++) {
+        struct maker maker;
+        struct scan_item item;
+        struct counter counter = {.count = 0};
+        maker_init(&maker);
+        maker_add(&maker, 4, 100);
+        struct batch_header header;
+        uint8_t *batch = maker.image + maker.offsets[0];
+        memcpy(&header, batch, sizeof(header));
+        header.record_count += what == 1;          /* says one more than there are */
+        header.records_bytes -= what == 2 ? 8 : 0; /* cuts the last one */
+        (void)batch_seal(batch, header, SALT);
+        struct scan scan = scan_of(&maker);
+        assert_int_equal(scan_next(&scan, &item), SCAN_BATCH);
+        int expected = what == 0 ? 0 : IMLOG_ECORRUPT;
+        assert_int_equal(scan_records(&scan, &item, count_record, &counter), expected);
+        counter.count = 0;
+        item.end_offset = item.offset + sizeof(header) + header.records_bytes;
+        assert_int_equal(scan_salvage(&scan, &item, count_record, &counter), what == 2 ? 3 : 4);
+        free(maker.image);
+    }
+}
+
 static void random_bytes_are_no_log(void **state)
 {
     (void)state;
@@ -381,6 +490,10 @@ int main(void)
         cmocka_unit_test(batches_off_the_chain_are_not_accepted),
         cmocka_unit_test(a_lost_write_below_the_watermark_is_damage),
         cmocka_unit_test(what_is_known_durable_is_never_cut),
+        cmocka_unit_test(the_next_segment_bounds_the_damage),
+        cmocka_unit_test(no_batch_reaches_beyond_the_end),
+        cmocka_unit_test(a_stale_header_below_the_watermark_says_nothing),
+        cmocka_unit_test(records_that_do_not_fill_their_batch_are_damage),
         cmocka_unit_test(random_bytes_are_no_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
