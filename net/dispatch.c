@@ -64,7 +64,7 @@ bool dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *
         figure_add(&dispatch->figures.heartbeats, 1);
         return true;
     }
-    struct imlog_why why = {.text = ""};
+    struct imlog_why why;
     const struct handler *handler = handler_of(frame->header.type);
     int status;
     if (handler == NULL)
@@ -78,8 +78,7 @@ bool dispatch_frame(struct dispatch *dispatch, struct conn *conn, struct frame *
     if (status == 0)
         return true;
     figure_add(&dispatch->figures.requests_bad, 1);
-    conn_error(conn, frame->header.request_id, status,
-               why.text[0] != '\0' ? why.text : imlog_error_text(status), 0);
+    conn_error(conn, frame->header.request_id, status, why.text, 0);
     return true;
 }
 

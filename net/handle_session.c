@@ -36,15 +36,11 @@ static uint64_t session_result_bytes(const struct item *item, uint32_t body_byte
     return SESSION_BYTES_MAX;
 }
 
-/* A session whose first message is not durable yet is not there yet: a crash could still undo
- * it, and nobody may have seen it then. */
 static int session_start(struct part *part, struct item *base)
 {
     struct session_item *item = session_item_of(base);
     uint64_t session_id = item->info.session_id;
     base->status = imlog_session_get(part->desk->shard, session_id, &item->info);
-    if (base->status == 0 && item->info.latest_seq == 0)
-        base->status = IMLOG_ENOSESSION;
     item->info.session_id = session_id;
     return ITEM_DONE;
 }

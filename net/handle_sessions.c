@@ -143,8 +143,7 @@ static void sessions_put_cursor(struct part *part, uint64_t position)
         wire_put_bytes(&writer, 2, cursor, sizeof cursor);
 }
 
-/* Add what fits of this shard's sessions; true if the shard has no more. Those whose first
- * message is not durable yet are left out, as in handle_session.c. */
+/* Add what fits of this shard's sessions; true if the shard has no more. */
 static bool sessions_add(struct part *part, struct sessions_state *state)
 {
     struct imlog_session_info infos[SESSIONS_AT_ONCE];
@@ -154,8 +153,6 @@ static bool sessions_add(struct part *part, struct sessions_state *state)
         uint32_t count = imlog_sessions_list(part->desk->shard, &state->position, infos, count_max);
         for (uint32_t i = 0; i < count; i++) {
             struct sessions_entry entry = {.info = &infos[i], .shard_index = part->shard_index};
-            if (infos[i].latest_seq == 0)
-                continue;
             handler_put(part, 1, sessions_put, &entry);
             state->left_count--;
         }

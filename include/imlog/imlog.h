@@ -253,13 +253,14 @@ int imlog_pull(struct imlog_shard *shard, struct imlog_pull *pull);
 struct imlog_session_info {
     uint64_t session_id;
     enum imlog_kind kind;
-    uint64_t first_seq;  /* oldest kept; 0: no durable message yet */
+    uint64_t first_seq;  /* oldest kept */
     uint64_t latest_seq; /* newest durable */
     uint64_t latest_lsn; /* where the newest durable message lies in the shard's log */
     uint64_t message_count;
 };
 
-/* 0 or IMLOG_ENOSESSION. */
+/* 0 or IMLOG_ENOSESSION. A session whose first message is not durable yet is not there yet, here
+ * and in the list: a crash could still undo it, and nobody may have seen it then. */
 int imlog_session_get(const struct imlog_shard *shard, uint64_t session_id,
                       struct imlog_session_info *info);
 
