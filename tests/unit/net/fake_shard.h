@@ -22,8 +22,11 @@ struct imlog_shard {
     uint32_t accepted_count;
     uint64_t refuse_session_id; /* appends to it fail with refuse_status */
     int refuse_status;
-    int done_status; /* of appends */
-    bool frozen;     /* a turn finishes nothing */
+    int done_status;             /* of appends */
+    uint32_t resolve_busy_count; /* so many resolves find it busy, */
+    int resolve_status;          /* and then get this */
+    uint64_t damaged_seq;        /* of every session */
+    bool frozen;                 /* a turn finishes nothing */
     struct fake_message messages[FAKE_MESSAGES_MAX];
     uint32_t message_count;
     struct imlog_append *appends, **appends_end;
@@ -93,6 +96,12 @@ int imlog_append(struct imlog_shard *shard, struct imlog_append *append)
 
 int imlog_resolve(struct imlog_shard *shard, struct imlog_resolve *resolve)
 {
+    if (shard->resolve_busy_count > 0) {
+        shard->resolve_busy_count--;
+        return IMLOG_EBUSY;
+    }
+    if (shard->resolve_status < 0)
+        return shard->resolve_status;
     resolve->id = IMLOG_RESOLVED_ID_MIN + resolve->key_bytes;
     resolve->created = true;
     resolve->next = NULL;
@@ -163,7 +172,8 @@ void imlog_stats_get(const struct imlog_shard *shard, struct imlog_stats *stats)
 static void fake_shard_answer_pull(struct imlog_shard *shard, struct imlog_pull *pull)
 {
     struct imlog_message *messages = calloc(IMLOG_PULL_MESSAGES_MAX, sizeof *messages);
-    struct imlog_page page = {.messages = messages, .first_seq = pull->after_seq + 1};
+    struct imlog_gap gap = {shard->damaged_seq, shard->damaged_seq, IMLOG_GAP_DAMAGED};
+    struct imlog_page page = {.messages = messages, .gaps = &gap, .first_seq = pull->after_seq + 1};
     page.end_seq = page.first_seq;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < shard->message_count; i++) {
@@ -175,6 +185,11 @@ static void fake_shard_answer_pull(struct imlog_shard *shard, struct imlog_pull 
         if (message->seq != page.end_seq || page.message_count == pull->count_max ||
             (bytes > 0 && bytes + message->body_bytes > pull->bytes_max))
             continue;
+        if (message->seq == shard->damaged_seq) {
+            page.gap_count = 1;
+            page.end_seq++;
+            continue;
+        }
         messages[page.message_count++] =
             (struct imlog_message){.session_id = message->session_id,
                                    .seq = message->seq,

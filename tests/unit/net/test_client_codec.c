@@ -267,6 +267,75 @@ static void a_reply_of_empty_messages_cannot_ask_for_much_memory(void **state)
     assert_int_equal(client_codec_pulled_room(bytes, 4003, &room), IMLOG_EPROTO);
 }
 
+/* Two failed items: the one that was only taken along does not hide what went wrong. */
+static void the_text_of_the_cause_is_kept(void **state)
+{
+    (void)state;
+    for (int cause_first = 0; cause_first < 2; cause_first++) {
+        uint8_t bytes[128];
+        Imlog__Appended cause = IMLOG__APPENDED__INIT;
+        Imlog__Appended consequence = IMLOG__APPENDED__INIT;
+        Imlog__Appended *results[] = {&cause, &consequence};
+        Imlog__AppendReply reply = IMLOG__APPEND_REPLY__INIT;
+        cause.code = IMLOG_EKIND;
+        cause.text = (char *)"another kind";
+        consequence.index = 1;
+        consequence.code = IMLOG_EABORTED;
+        consequence.text = (char *)"one before it failed";
+        if (!cause_first) {
+            results[0] = &consequence;
+            results[1] = &cause;
+        }
+        reply.n_results = 2;
+        reply.results = results;
+        uint32_t byte_count = (uint32_t)imlog__append_reply__pack(&reply, bytes);
+        struct imlog_client_ack acks[2];
+        struct client_codec_text text = {0};
+        assert_int_equal(client_codec_appended(bytes, byte_count, acks, 2, &text), 0);
+        assert_int_equal(acks[1].code, IMLOG_EABORTED);
+        assert_int_equal(text.code, IMLOG_EKIND);
+        assert_int_equal(text.byte_count, strlen("another kind"));
+        assert_memory_equal(text.bytes, "another kind", text.byte_count);
+    }
+}
+
+/* A message's client_ms comes back, and a reply that is cut inside its last result is none. */
+static void a_pulled_message_has_all_its_fields(void **state)
+{
+    (void)state;
+    uint8_t bytes[128];
+    Imlog__Message message = IMLOG__MESSAGE__INIT;
+    Imlog__Message *pointers[] = {&message};
+    Imlog__Pulled pulled = IMLOG__PULLED__INIT;
+    Imlog__Pulled *results[] = {&pulled};
+    Imlog__PullReply reply = IMLOG__PULL_REPLY__INIT;
+    message.seq = 1;
+    message.prev_msg_id = 44;
+    message.sender_id = 77;
+    message.client_msg_id = 88;
+    message.client_ms = 55;
+    message.type = 66;
+    pulled.n_messages = 1;
+    pulled.messages = pointers;
+    reply.n_results = 1;
+    reply.results = results;
+    uint32_t byte_count = (uint32_t)imlog__pull_reply__pack(&reply, bytes);
+    for (uint32_t cut = 0; cut <= byte_count; cut++) {
+        struct imlog_client_pulled one;
+        struct imlog_message read;
+        struct client_codec_text text = {0};
+        int error = client_codec_pulled(bytes, cut, &one, 1, &read, NULL, &text);
+        assert_int_equal(error, cut == byte_count ? 0 : IMLOG_EPROTO);
+        if (error == 0) {
+            assert_int_equal(read.prev_msg_id, 44);
+            assert_int_equal(read.sender_id, 77);
+            assert_int_equal(read.client_msg_id, 88);
+            assert_int_equal(read.client_ms, 55);
+            assert_int_equal(read.type, 66);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_page_is_read_without_copying_bodies),
         cmocka_unit_test(no_damage_leads_past_the_bytes),
         cmocka_unit_test(a_reply_of_empty_messages_cannot_ask_for_much_memory),
+        cmocka_unit_test(the_text_of_the_cause_is_kept),
+        cmocka_unit_test(a_pulled_message_has_all_its_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

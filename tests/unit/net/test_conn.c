@@ -303,6 +303,128 @@ static void clocks_tell_idle_late_and_slow_clients_apart(void **state)
     world_destroy(world);
 }
 
+/* While a whole frame waits nobody reads, so silence is nobody's fault: no clock runs but the
+ * heartbeat's. */
+static void a_stalled_connection_is_neither_idle_nor_late(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1, 1);
+    struct conn *conn = &world->conn;
+    struct dispatch *dispatch = &world->dispatches[0];
+    dispatch->weight_bytes += DISPATCH_WEIGHT_BYTES_MAX;
+    ping(world, 1);
+    assert_false(conn_wants_bytes(conn));
+    assert_true(conn_is_held(conn)); /* the dispatch has it on its list */
+    assert_true(conn_due_ms(conn) == dispatch->now_ms + world->node.heartbeat_ms);
+    dispatch->now_ms += 2 * world->node.idle_timeout_ms;
+    assert_int_equal(conn_check(conn), CONN_FINE);
+    assert_int_equal(count_replies(world), 1); /* a heartbeat */
+    dispatch->weight_bytes -= DISPATCH_WEIGHT_BYTES_MAX;
+    world_run(world);
+    assert_int_equal(count_replies(world), 1);
+    assert_int_equal(conn_check(conn), CONN_FINE); /* it was not listened to until now */
+    dispatch->now_ms += world->node.idle_timeout_ms;
+    assert_int_equal(conn_check(conn), CONN_IDLE);
+    world_destroy(world);
+}
+
+static void an_incomplete_frame_is_due_before_an_idle_connection(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1, 1);
+    struct conn *conn = &world->conn;
+    uint64_t *now_ms = &world->dispatches[0].now_ms;
+    world->node.heartbeat_ms = 55000;
+    world->node.slow_reader_timeout_ms = 55000;
+    uint8_t *frame = world_frame(FRAME_PING, 1, NULL, 0);
+    (void)world_give(world, frame, 1, 1);
+    free(frame);
+    uint64_t begun_ms = *now_ms;
+    *now_ms += 10000;
+    assert_true(conn_due_ms(conn) == begun_ms + world->node.frame_timeout_ms);
+    world_destroy(world);
+}
+
+/* What comes after the end is nobody's, and there is nothing more to check. */
+static void bytes_after_the_end_are_dropped(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1, 1);
+    struct conn *conn = &world->conn;
+    uint8_t *space;
+    uint8_t *frame = world_frame(FRAME_PING, 1, NULL, 0);
+    const uint64_t session_id = 1;
+    world->shards[0]->frozen = true;
+    world_append(world, 1, &session_id, 1, 10);
+    conn_end(conn);
+    conn_end(conn);
+    conn_receive(conn, frame, FRAME_HEADER_BYTES);
+    assert_null(conn->input);
+    assert_int_equal(conn_space(conn, &space), 0);
+    assert_false(conn_is_done(conn)); /* its request is under way */
+    world->dispatches[0].now_ms += world->node.idle_timeout_ms;
+    assert_int_equal(conn_check(conn), CONN_FINE);
+    assert_true(conn_due_ms(conn) > world->dispatches[0].now_ms);
+    world->shards[0]->frozen = false;
+    world_run(world);
+    assert_int_equal(count_replies(world), 1); /* the append's, and no ping's */
+    assert_true(conn_is_done(conn));
+    conn_lose(conn);
+    assert_int_equal(conn_check(conn), CONN_FINE);
+    free(frame);
+    world_destroy(world);
+}
+
+/* A large frame that fills its block while there is no room for a request waits in that block. */
+static void a_large_frame_waits_in_its_own_block(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1, 1);
+    const uint64_t session_id = 1;
+    world->shards[0]->frozen = true;
+    for (uint64_t id = 1; id <= CONN_REQUESTS_MAX; id++)
+        world_append(world, id, &session_id, 1, 10);
+    world_append(world, 1000, &session_id, 1, 50000);
+    assert_false(conn_wants_bytes(&world->conn));
+    assert_int_equal(world->conn.request_count, CONN_REQUESTS_MAX);
+    assert_true(world->conn.input_bytes > 50000);
+    world->shards[0]->frozen = false;
+    world_run(world);
+    assert_int_equal(count_replies(world), CONN_REQUESTS_MAX + 1);
+    assert_int_equal(world->shards[0]->message_count, CONN_REQUESTS_MAX + 1);
+    assert_null(world->conn.input);
+    world_destroy(world);
+}
+
+/* Lost, or ended by the frame behind, while its frame waits for the thread's next turn. */
+static void a_waiting_connection_may_end_before_its_turn(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct world *world = world_create(1, 1);
+        struct dispatch *dispatch = &world->dispatches[0];
+        uint8_t stream[2 * FRAME_HEADER_BYTES];
+        uint8_t *good = world_frame(FRAME_PING, 1, NULL, 0);
+        uint8_t *bad = world_frame(FRAME_PING, 2, NULL, 0);
+        bad[4] = 77; /* version */
+        memcpy(stream, good, FRAME_HEADER_BYTES);
+        memcpy(stream + FRAME_HEADER_BYTES, bad, FRAME_HEADER_BYTES);
+        dispatch->weight_bytes += DISPATCH_WEIGHT_BYTES_MAX;
+        (void)world_give(world, stream, sizeof stream, sizeof stream);
+        assert_true(world->conn.is_ready);
+        dispatch->weight_bytes -= DISPATCH_WEIGHT_BYTES_MAX;
+        if (lost)
+            conn_lose(&world->conn);
+        world_run(world);
+        assert_int_equal(world->conn.state, lost ? CONN_LOST : CONN_ENDING);
+        assert_int_equal(count_replies(world), lost ? 0 : 2);
+        assert_false(conn_is_held(&world->conn));
+        free(good);
+        free(bad);
+        world_destroy(world);
+    }
+}
+
 static void lent_space_outlives_the_connections_end(void **state)
 {
     (void)state;
@@ -334,6 +456,11 @@ int main(void)
         cmocka_unit_test(a_threads_memory_bounds_all_its_connections),
         cmocka_unit_test(a_frame_that_waits_for_both_goes_on_when_the_thread_has_room),
         cmocka_unit_test(clocks_tell_idle_late_and_slow_clients_apart),
+        cmocka_unit_test(a_stalled_connection_is_neither_idle_nor_late),
+        cmocka_unit_test(an_incomplete_frame_is_due_before_an_idle_connection),
+        cmocka_unit_test(bytes_after_the_end_are_dropped),
+        cmocka_unit_test(a_large_frame_waits_in_its_own_block),
+        cmocka_unit_test(a_waiting_connection_may_end_before_its_turn),
         cmocka_unit_test(lent_space_outlives_the_connections_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

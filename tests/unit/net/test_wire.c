@@ -172,6 +172,23 @@ static void packed_and_single_ids_are_counted_alike(void **state)
     assert_int_equal(wire_count_uint64(&field), IMLOG_EPROTO);
 }
 
+/* What does not fit its field is the most the field can say, or an error where that would lie. */
+static void values_too_large_for_their_field_are_bounded(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {0, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX};
+    for (size_t i = 0; i < 4; i++) {
+        struct wire_field field = {.number = 1, .type = WIRE_VARINT, .value = values[i]};
+        uint32_t value;
+        uint32_t byte_count;
+        const uint8_t *bytes;
+        assert_int_equal(wire_get_uint32(&field, &value), 0);
+        assert_int_equal(value, i == 0 ? 0 : UINT32_MAX);
+        field.type = WIRE_BYTES;
+        assert_int_equal(wire_get_bytes(&field, &bytes, &byte_count), i < 2 ? 0 : IMLOG_EPROTO);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +198,7 @@ int main(void)
         cmocka_unit_test(reader_refuses_every_truncation),
         cmocka_unit_test(reader_survives_any_bytes),
         cmocka_unit_test(packed_and_single_ids_are_counted_alike),
+        cmocka_unit_test(values_too_large_for_their_field_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
