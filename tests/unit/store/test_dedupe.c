@@ -2,6 +2,8 @@
 #include "engine/store/dedupe.h"
 #include "tests/lib/prng.h"
 
+#include "engine/base/checksum.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -76,11 +78,71 @@ static void all_three_parts_of_the_key_count(void **state)
     dedupe_deinit(&dedupe);
 }
 
+/* The mixer backwards, so that keys with the same hash can be made. */
+static uint64_t unmix64(uint64_t value)
+{
+    value ^= value >> 31 ^ value >> 62;
+    value *= UINT64_C(0x319642b2d24d8ec3); /* inverse modulo 2^64 */
+    value ^= value >> 27 ^ value >> 54;
+    value *= UINT64_C(0x96de1b173f119089);
+    return value ^ value >> 30 ^ value >> 60;
+}
+
+/* The client_msg_id that gives (session, sender) this hash. */
+static uint64_t client_msg_id_of(uint64_t session_id, uint64_t sender_id, uint64_t hash)
+{
+    return unmix64(hash) - mix64(mix64(session_id) + sender_id);
+}
+
+static void keys_of_the_same_hash_are_told_apart(void **state)
+{
+    (void)state;
+    static const uint64_t hash = UINT64_C(0x1234567890abcdef);
+    /* The index compares some bits of the hash only: the third key has those, and others. */
+    const struct dedupe_entry entries[] = {
+        {.session_id = 1, .sender_id = 1, .client_msg_id = client_msg_id_of(1, 1, hash), .seq = 1},
+        {.session_id = 1, .sender_id = 2, .client_msg_id = client_msg_id_of(1, 2, hash), .seq = 2},
+        {.session_id = 1,
+         .sender_id = 1,
+         .client_msg_id = client_msg_id_of(1, 1, hash ^ UINT64_C(1) << 40),
+         .seq = 3},
+        {.session_id = 2, .sender_id = 1, .client_msg_id = client_msg_id_of(2, 1, hash), .seq = 4},
+    };
+    struct dedupe dedupe;
+    assert_int_equal(mix64(unmix64(hash)), hash);
+    assert_int_equal(dedupe_init(&dedupe, 10), 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct dedupe_entry *entry = &entries[i];
+        assert_null(
+            dedupe_find(&dedupe, entry->session_id, entry->sender_id, entry->client_msg_id));
+        assert_int_equal(
+            dedupe_reserve(&dedupe, entry->session_id, entry->sender_id, entry->client_msg_id), 0);
+        dedupe_add(&dedupe, entry);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct dedupe_entry *found = dedupe_find(
+            &dedupe, entries[i].session_id, entries[i].sender_id, entries[i].client_msg_id);
+        assert_non_null(found);
+        assert_int_equal(found->seq, i + 1);
+    }
+    dedupe_deinit(&dedupe);
+}
+
+static void deinit_of_a_window_that_is_not_there_does_nothing(void **state)
+{
+    (void)state;
+    struct dedupe dedupe = {.capacity = 10};
+    dedupe_deinit(&dedupe);
+    assert_null(dedupe.entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_window_is_a_fifo),
         cmocka_unit_test(all_three_parts_of_the_key_count),
+        cmocka_unit_test(keys_of_the_same_hash_are_told_apart),
+        cmocka_unit_test(deinit_of_a_window_that_is_not_there_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,9 @@ static void ids_of_others_have_no_number(void **state)
     assert_int_equal(keys_number_of_id(&keys, IMLOG_RESOLVED_ID_MIN), UINT32_MAX);
     assert_int_equal(keys_number_of_id(&keys, IMLOG_RESOLVED_ID_MIN + 3), 0);
     assert_int_equal(keys_number_of_id(&keys, UINT64_MAX), UINT32_MAX);
+    uint64_t largest = IMLOG_RESOLVED_ID_MIN + (((uint64_t)UINT32_MAX - 1) << 8 | 3);
+    assert_int_equal(keys_number_of_id(&keys, largest), UINT32_MAX - 1);
+    assert_int_equal(keys_number_of_id(&keys, largest + 256), UINT32_MAX);
 }
 
 /* Numbers that damage took stay empty. */

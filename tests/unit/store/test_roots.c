@@ -131,6 +131,41 @@ static void a_shallow_list_costs_no_table(void **state)
     roots_deinit(&roots);
 }
 
+/* A spilled root for which there was no memory is unknown, and that does no harm: it is looked
+ * for segment by segment. Setting a list again replaces what was spilled. */
+static void a_root_that_was_not_kept_is_unknown(void **state)
+{
+    (void)state;
+    enum { DEPTH = 200 };
+    struct roots roots = {.entry_count = 0};
+    struct roots none = {.entry_count = 0};
+    uint32_t inline_roots[ROOTS_INLINE] = {0};
+    uint32_t all[ROOTS_MAX];
+    uint32_t again[ROOTS_MAX];
+    for (uint32_t depth = 0; depth < DEPTH; depth++)
+        (void)roots_push(&roots, OWNER, depth, inline_roots, depth + 1);
+    uint32_t count = roots_get(&roots, OWNER, DEPTH, inline_roots, all);
+    assert_true(count > ROOTS_INLINE);
+    assert_int_equal(roots_get(&none, OWNER, DEPTH, inline_roots, again), count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(again[i], i < ROOTS_INLINE ? all[i] : SEGMENT_UNKNOWN);
+    /* Pushing on brings unknown roots back, and forgets what is not there. */
+    bool unknown = false;
+    for (uint32_t depth = DEPTH; depth < 2 * DEPTH; depth++) {
+        (void)roots_push(&none, OWNER, depth, inline_roots, depth + 1);
+        for (uint32_t i = 0; i < ROOTS_INLINE; i++)
+            unknown = unknown || inline_roots[i] == SEGMENT_UNKNOWN;
+    }
+    assert_true(unknown);
+    for (uint32_t i = 0; i < count; i++)
+        all[i] = 1000 - i;
+    roots_set(&roots, OWNER, DEPTH, inline_roots, all);
+    assert_int_equal(roots_get(&roots, OWNER, DEPTH, inline_roots, again), count);
+    assert_memory_equal(all, again, count * sizeof(uint32_t));
+    roots_deinit(&roots);
+    roots_deinit(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +173,7 @@ int main(void)
         cmocka_unit_test(any_old_extent_is_few_hops_away),
         cmocka_unit_test(owners_do_not_mix),
         cmocka_unit_test(a_shallow_list_costs_no_table),
+        cmocka_unit_test(a_root_that_was_not_kept_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

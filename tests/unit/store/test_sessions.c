@@ -66,12 +66,20 @@ static void links_can_be_asked_for_again(void **state)
     sessions_deinit(&sessions);
 }
 
+static void there_are_only_so_many_slots(void **state)
+{
+    (void)state;
+    struct sessions sessions = {.count = SESSION_NONE - 1};
+    assert_int_equal(sessions_reserve(&sessions, 1), -ENOMEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_session_is_found_in_its_own_slot),
         cmocka_unit_test(a_session_costs_no_more_than_64_bytes),
         cmocka_unit_test(links_can_be_asked_for_again),
+        cmocka_unit_test(there_are_only_so_many_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
