@@ -99,6 +99,15 @@ static int load_check(struct loader *loader)
     }
 }
 
+/* Whether a segment that begins there can be the next one: they follow each other without holes. */
+static bool load_follows(const struct media *media, uint32_t number, uint64_t base_lsn)
+{
+    if (media->segment_count == 0)
+        return number != SEGMENT_NONE;
+    const struct segment *last = media->segments[media->segment_count - 1];
+    return number == last->number + 1 && base_lsn == last->end_lsn;
+}
+
 static int load_segments(struct loader *loader, const struct checkpoint_chunk *header)
 {
     struct log *log = &loader->store->log;
@@ -107,6 +116,9 @@ static int load_segments(struct loader *loader, const struct checkpoint_chunk *h
         return IMLOG_ECORRUPT;
     for (uint32_t i = 0; i < header->entry_count; i++) {
         memcpy(&entry, loader->buffer + sizeof(*header) + (size_t)i * sizeof(entry), sizeof(entry));
+        if (!load_follows(&log->media, entry.number, entry.base_lsn) ||
+            entry.end_offset < IMLOG_BLOCK_BYTES || entry.end_offset > entry.segment_bytes)
+            return IMLOG_ECORRUPT;
         struct segment *segment =
             media_add(&log->media, entry.number, entry.segment_bytes, entry.base_lsn, -1);
         struct segment_trailer *trailer = calloc(1, sizeof(*trailer));
@@ -149,6 +161,7 @@ static int load_sessions(struct loader *loader, const struct checkpoint_chunk *h
         int error = checkpoint_session_next(loader->buffer + sizeof(*header), header->payload_bytes,
                                             &at, &entry, roots, ROOTS_MAX);
         if (error < 0 || entry.root_count != roots_count(entry.depth) ||
+            entry.last_lsn >= loader->end.durable_lsn ||
             sessions_find(sessions, entry.session_id) != SESSION_NONE)
             return IMLOG_ECORRUPT;
         error = sessions_reserve(sessions, entry.session_id);
@@ -179,7 +192,7 @@ static int load_keys(struct loader *loader, const struct checkpoint_chunk *heade
         const void *name;
         int error = checkpoint_key_next(loader->buffer + sizeof(*header), header->payload_bytes,
                                         &at, &number, &key, &key_bytes);
-        if (error < 0 || keys_name(keys, number, &name) > 0 ||
+        if (error < 0 || number >= loader->end.next_key || keys_name(keys, number, &name) > 0 ||
             keys_find(keys, key, key_bytes) != UINT32_MAX)
             return IMLOG_ECORRUPT;
         error = keys_reserve(keys, key, key_bytes, number);
@@ -235,7 +248,10 @@ static int load_state(struct loader *loader)
         if (error < 0)
             return error;
     }
-    return 0;
+    const struct media *media = &loader->store->log.media;
+    return load_follows(media, loader->head.origin_segment, loader->head.origin_lsn)
+               ? 0
+               : IMLOG_ECORRUPT;
 }
 
 /* ---- which file ------------------------------------------------------------------------------ */
