@@ -113,6 +113,13 @@ int segment_block_check(const uint8_t *block, enum segment_block_kind kind, uint
     return (int)header.entry_count;
 }
 
+bool segment_extent_possible(const struct segment_extent *extent)
+{
+    return extent->session_id != 0 && extent->first_seq != 0 && extent->count != 0 &&
+           extent->first_seq + extent->count - 1 < UINT64_C(1) << 48 &&
+           extent->first_seq < UINT64_C(1) << 48;
+}
+
 static uint32_t blocks_for(uint64_t entries, uint32_t per_block)
 {
     return (uint32_t)((entries + per_block - 1) / per_block);

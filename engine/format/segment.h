@@ -125,6 +125,9 @@ void segment_block_seal(uint8_t *block, enum segment_block_kind kind, uint32_t n
 int segment_block_check(const uint8_t *block, enum segment_block_kind kind, uint32_t number,
                         uint32_t index, uint64_t salt);
 
+/* Whether some segment can have that extent: seqs begin at 1 and have 48 bits. */
+bool segment_extent_possible(const struct segment_extent *extent);
+
 /* How many blocks the footer of so many extents and messages takes, trailer not counted. */
 uint32_t segment_footer_blocks(uint32_t extent_count, uint32_t message_count,
                                uint32_t *extents_blocks, uint32_t *offsets_blocks,

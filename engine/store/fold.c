@@ -274,7 +274,7 @@ static int fold_footer(struct fold *fold, const uint8_t *image)
             struct segment_extent entry;
             memcpy(&entry, block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
                    sizeof(entry));
-            int error = fold_footer_entry(fold, &entry);
+            int error = segment_extent_possible(&entry) ? fold_footer_entry(fold, &entry) : 0;
             if (error < 0)
                 return error;
         }

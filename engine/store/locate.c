@@ -97,6 +97,8 @@ static int locate_footer_entry(struct pull_state *state, struct segment *segment
         memo->stage = MEMO_ABSENT;
         return 0;
     }
+    if (!segment_extent_possible(&entry))
+        return footer_lost(state, segment);
     memo->stage = MEMO_EXTENT;
     memo->extent = (struct pull_extent){
         .first_seq = entry.first_seq,
@@ -152,14 +154,19 @@ static int locate_extent(struct pull_state *state, uint32_t number, struct pull_
 static uint32_t segment_before(const struct pull_state *state, uint32_t number)
 {
     const struct media *media = &state->store->log.media;
+    uint32_t newest = media->segments[media->segment_count - 1]->number;
+    if (number > newest)
+        return newest;
     return number > media->segments[0]->number ? number - 1 : SEGMENT_NONE;
 }
 
+/* Links are believed only as far as they lead to older segments, as all do that we write: so the
+ * walk comes to an end whatever was read. SEGMENT_UNKNOWN is above all numbers. */
 static uint32_t prev_of(const struct pull_state *state, const struct pull_extent *located)
 {
-    return located->links.prev_segment != SEGMENT_UNKNOWN
-               ? located->links.prev_segment
-               : segment_before(state, located->segment->number);
+    uint32_t number = located->segment->number;
+    return located->links.prev_segment < number ? located->links.prev_segment
+                                                : segment_before(state, number);
 }
 
 /* The extent is newer than the wanted seq: which to look at next. */
@@ -168,7 +175,7 @@ static int locate_older(struct pull_state *state, const struct pull_extent *loca
     uint32_t prev = prev_of(state, located);
     uint32_t jump = located->links.jump_segment;
     bool overshoots = true;
-    if (jump != SEGMENT_UNKNOWN && jump != SEGMENT_NONE && jump != prev) {
+    if (jump != SEGMENT_NONE && jump < prev) {
         struct pull_extent far;
         int error = locate_extent(state, jump, &far);
         if (error == -EAGAIN)
