@@ -155,8 +155,7 @@ static void page_fill(struct pull_state *state, struct imlog_page *page)
                                 .end_seq = state->end_seq,
                                 .session_first_seq = 1,
                                 .session_latest_seq = state->latest_seq};
-    page->more = state->pull->backward ? state->first_seq > 1 && state->end_seq > 1
-                                       : state->end_seq <= state->latest_seq;
+    page->more = state->pull->backward ? state->first_seq > 1 : state->end_seq <= state->latest_seq;
     for (uint64_t seq = state->first_seq; seq < state->end_seq; seq++) {
         const struct pull_item *item = pull_item_of(state, seq);
         if (item->state == ITEM_DAMAGED) {

@@ -15,7 +15,7 @@ static struct segment *seal_next(const struct seal *seal)
     /* Rolled segments are few and have their index in RAM: look from the oldest of those. */
     for (struct extents *extents = store->oldest; extents != NULL; extents = extents->newer) {
         struct segment *segment = media_segment(&store->log.media, extents->segment);
-        if (segment != NULL && segment->state == SEGMENT_ROLLED)
+        if (segment->state == SEGMENT_ROLLED)
             return segment->end_lsn <= store->log.durable_lsn || IMLOG_PLANTED(sealed_too_early)
                        ? segment
                        : NULL;
@@ -78,11 +78,10 @@ static void handle_seal_written(struct imlog_io_op *op, int32_t result)
     seal_stop(seal);
 }
 
-/* The chain's state at the end of a segment is where the next one began. */
+/* The chain's state at the end of a segment is where the next one began: it was rolled for that. */
 static uint64_t seal_last_checksum(const struct seal *seal)
 {
-    const struct segment *next = media_segment(&seal->store->log.media, seal->segment->number + 1);
-    return next != NULL ? next->first_chain : seal->store->log.chain;
+    return media_segment(&seal->store->log.media, seal->segment->number + 1)->first_chain;
 }
 
 static int seal_begin(struct seal *seal, struct extents *extents)

@@ -449,7 +449,7 @@ static const struct segment *snapshot_origin(const struct snapshot *snapshot)
     const struct extents *extents = snapshot->store->oldest;
     for (; extents != NULL; extents = extents->newer) {
         const struct segment *segment = media_segment(media, extents->segment);
-        if (segment != NULL && segment->state != SEGMENT_SEALED)
+        if (segment->state != SEGMENT_SEALED)
             return segment;
     }
     const struct segment *last =
