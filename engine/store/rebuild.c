@@ -117,8 +117,7 @@ int rebuild_extents(struct scan scan, struct extents **extents)
 
 static void rebuild_stop(struct rebuild *rebuild)
 {
-    if (rebuild->image != NULL)
-        (void)munmap(rebuild->image, rebuild->segment->segment_bytes);
+    (void)munmap(rebuild->image, rebuild->segment->segment_bytes);
     rebuild->image = NULL;
     rebuild->segment = NULL;
     rebuild->finished = false;
@@ -211,34 +210,29 @@ int rebuild_want(struct rebuild *rebuild, struct segment *segment)
     return 0;
 }
 
-bool rebuild_turn(struct rebuild *rebuild)
+void rebuild_turn(struct rebuild *rebuild)
 {
     if (!rebuild->finished)
-        return false;
+        return;
     struct segment *segment = rebuild->segment;
     struct log *log = &rebuild->store->log;
     struct image image = {
         .bytes = rebuild->image, .byte_count = segment->segment_bytes, .file = -1};
     struct scan scan;
     struct extents *extents = NULL;
-    if (image_scan(&image, segment->number, log->shard_index, log->salt, segment->base_lsn,
-                   segment->trailer, &scan) == 0 &&
-        rebuild_extents(scan, &extents) < 0) {
-        rebuild_give_up(rebuild, -ENOMEM);
-        return true;
-    }
-    if (extents == NULL)
-        extents = extents_create(segment->number);
-    if (extents == NULL || extents_sort(extents) < 0) {
-        extents_destroy(extents);
-        rebuild_give_up(rebuild, -ENOMEM);
-        return true;
+    /* Its trailer says where its batches lie, whatever is left of them. */
+    int error = image_scan(&image, segment->number, log->shard_index, log->salt, segment->base_lsn,
+                           segment->trailer, &scan);
+    IMLOG_ASSERT(error == 0);
+    error = rebuild_extents(scan, &extents);
+    if (error < 0) {
+        rebuild_give_up(rebuild, error);
+        return;
     }
     extents->keep = true;
     store_add_extents(rebuild->store, extents);
     rebuild->count++;
     rebuild_stop(rebuild);
-    return true;
 }
 
 void rebuild_deinit(struct rebuild *rebuild)

@@ -33,8 +33,8 @@ struct rebuild {
 /* Ask for a segment's index; waits its turn while another is being made. 0: wait for it; or why
  * it cannot be had now (-ENOMEM, -EMFILE and the like), which says nothing about the disk. */
 int rebuild_want(struct rebuild *rebuild, struct segment *segment);
-/* True if an index became available, or was given up. */
-bool rebuild_turn(struct rebuild *rebuild);
+/* Make the index of a segment that has been read, or give it up. */
+void rebuild_turn(struct rebuild *rebuild);
 void rebuild_deinit(struct rebuild *rebuild);
 
 #endif

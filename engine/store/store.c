@@ -186,12 +186,11 @@ uint32_t store_turn(struct store *store)
 {
     store->log.clock_ms = clock_turn(&store->clock);
     uint32_t ran = store_ack(store);
+    rebuild_turn(&store->rebuild); /* before the pulls that wait for it */
     ran += pulls_turn(&store->pulls);
     log_turn(&store->log);
     seal_turn(&store->seal);
     snapshot_turn(&store->snapshot, false);
-    if (rebuild_turn(&store->rebuild))
-        ran++; /* pulls that waited for it can go on */
     store_trim_extents(store);
     if (store->log.degraded)
         ran += store_ack(store);
