@@ -132,7 +132,7 @@ static void segments_out_of_order_are_refused(void **state)
     (void)state;
     struct fixture fixture;
     fixture_init(&fixture, 1);
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         struct checkpoint_segment *segments = payload_of(&fixture, CHECKPOINT_SEGMENTS);
         if (what == 0)
             segments[1].number += 1;
@@ -142,6 +142,8 @@ static void segments_out_of_order_are_refused(void **state)
             segments[1].base_lsn += IMLOG_BLOCK_BYTES;
         if (what == 3)
             segments[1].end_offset = (uint32_t)segments[1].segment_bytes + IMLOG_BLOCK_BYTES;
+        if (what == 5)
+            segments[1].end_offset = 0;
         seal_chunk(&fixture, CHECKPOINT_SEGMENTS, what == 4, 0);
         expect_refused(&fixture);
     }
@@ -187,6 +189,25 @@ static void sessions_of_nonsense_are_refused(void **state)
     expect_refused(&fixture);
     world_open(fixture.world);
     world_check_all(fixture.world);
+    fixture_deinit(&fixture);
+}
+
+/* Where its newest messages lie is only where to begin looking. */
+static void a_session_in_a_segment_that_is_not_there_is_found(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture, 9);
+    static const uint32_t nowhere = 4000000000U;
+    struct checkpoint_session session;
+    uint8_t *first = payload_of(&fixture, CHECKPOINT_SESSIONS);
+    memcpy(&session, first, sizeof(session));
+    assert_true(session.root_count > 0);
+    memcpy(first + sizeof(session), &nowhere, sizeof(nowhere));
+    seal_chunk(&fixture, CHECKPOINT_SESSIONS, 0, 0);
+    world_open(fixture.world);
+    world_check_all(fixture.world);
+    assert_int_equal(fixture.world->gap_count, 0);
     fixture_deinit(&fixture);
 }
 
@@ -339,6 +360,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(segments_out_of_order_are_refused, world_name_seed),
         cmocka_unit_test_teardown(sessions_of_nonsense_are_refused, world_name_seed),
+        cmocka_unit_test_teardown(a_session_in_a_segment_that_is_not_there_is_found,
+                                  world_name_seed),
         cmocka_unit_test_teardown(keys_of_nonsense_are_refused, world_name_seed),
         cmocka_unit_test_teardown(retries_that_do_not_fill_their_chunk_are_refused,
                                   world_name_seed),

@@ -30,10 +30,32 @@ static void closing_ends_whichever_write_fails(void **state)
     }
 }
 
+/* More pulls than are worked on at once: closing answers all of them. */
+static void closing_answers_every_pull(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    world_open(world);
+    while (world_stats(world).segments < 4)
+        world_append_busy(world, 1 + prng_below(&world->prng, 5), 60000, 0);
+    world_settle(world);
+    world_close(world);
+    world_open(world);
+    for (uint64_t i = 0; i < 500; i++) {
+        struct imlog_pull pull = {.session_id = 1 + i % 5, .after_seq = i % 7, .count_max = 2};
+        assert_int_equal(world_pull(world, &pull), 0);
+    }
+    world_close(world); /* which checks that none is pending */
+    world_open(world);
+    world_check_all(world);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(closing_ends_whichever_write_fails, world_name_seed),
+        cmocka_unit_test_teardown(closing_answers_every_pull, world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,7 @@ static void a_lost_message_stays_a_gap_when_its_segment_is_sealed(void **state)
     struct world *world = world_create(5);
     struct imlog_session_info info;
     world_open(world);
-    for (uint32_t i = 0; i < 5; i++) {
+    for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(world_append(world, 1, 100, 0), 0);
         assert_int_equal(world_append(world, 2, 100, 0), 0);
     }
@@ -195,7 +195,7 @@ static void a_lost_message_stays_a_gap_when_its_segment_is_sealed(void **state)
     world_append_busy(world, 1, 100, 0);
     world_poll(world, 0);
     assert_int_equal(imlog_session_get(world->shard, 1, &info), 0);
-    assert_int_equal(info.latest_seq, 5);
+    assert_int_equal(info.latest_seq, 4);
     disk_hold(world->disk, DISK_WRITE, false);
     world_check_all(world);
     while (world_stats(world).segments < 4)

@@ -81,6 +81,32 @@ static void a_shard_opens_and_reads_on_a_full_disk(void **state)
     }
 }
 
+/* There is space for a directory, and none for its first segment: it opens and closes, answers
+ * that nothing is there, and takes appends as soon as there is space. */
+static void a_new_shard_may_wait_for_its_first_segment(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    for (int life = 0; life < 3; life++) {
+        disk_set_free_bytes(world->disk, 1 << 20);
+        world_open(world);
+        world_rest(world, 100000000);
+        assert_int_equal(world_stats(world).segments, 0);
+        assert_int_equal(world_append(world, 1, 100, 0), IMLOG_EDISKFULL);
+        assert_int_equal(world_resolve(world, "key"), IMLOG_EDISKFULL);
+        struct imlog_pull pull = {.session_id = 1};
+        assert_int_equal(world_pull(world, &pull), 0);
+        world_settle(world);
+        if (life < 2)
+            world_close(world);
+    }
+    disk_set_free_bytes(world->disk, UINT64_MAX);
+    world_rest(world, 1000000000);
+    world_append_busy(world, 1, 100, 0);
+    world_check_all(world);
+    world_destroy(world);
+}
+
 static void a_checkpoint_without_space_is_tried_again(void **state)
 {
     (void)state;
@@ -113,6 +139,7 @@ int main(void)
         cmocka_unit_test_teardown(a_full_disk_refuses_appends_until_there_is_space,
                                   world_name_seed),
         cmocka_unit_test_teardown(a_shard_opens_and_reads_on_a_full_disk, world_name_seed),
+        cmocka_unit_test_teardown(a_new_shard_may_wait_for_its_first_segment, world_name_seed),
         cmocka_unit_test_teardown(a_checkpoint_without_space_is_tried_again, world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
