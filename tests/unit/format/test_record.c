@@ -199,6 +199,9 @@ static void other_kinds_are_no_messages(void **state)
     assert_int_equal(byte_count, record_bytes(0));
     assert_int_equal(record_decode(bytes, byte_count, SALT, LSN, &record), 0);
     assert_int_equal(record_message(&record, &message), IMLOG_ECORRUPT);
+    record.header.kind = RECORD_MESSAGE; /* too short for its head */
+    record.header.payload_bytes = sizeof(struct message_head) - 1;
+    assert_int_equal(record_message(&record, &message), IMLOG_ECORRUPT);
 }
 
 int main(void)

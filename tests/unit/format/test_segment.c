@@ -150,6 +150,16 @@ static void footer_blocks_are_valid_at_their_own_place_only(void **state)
     free(block);
 }
 
+static void footer_blocks_of_unknown_kinds_are_rejected(void **state)
+{
+    (void)state;
+    uint8_t *block = new_block();
+    const enum segment_block_kind kind = (enum segment_block_kind)(SEGMENT_FENCES + 1);
+    segment_block_seal(block, kind, NUMBER, 0, 1, SALT);
+    assert_int_equal(segment_block_check(block, kind, NUMBER, 0, SALT), IMLOG_ECORRUPT);
+    free(block);
+}
+
 static void footer_blocks_with_too_many_entries_are_rejected(void **state)
 {
     (void)state;
@@ -217,6 +227,29 @@ static void versions_and_block_sizes_of_nobody_are_rejected(void **state)
     free(block);
 }
 
+static void extents_begin_at_seq_1_and_have_48_bits(void **state)
+{
+    (void)state;
+    const uint64_t seqs = UINT64_C(1) << 48;
+    const struct segment_extent possible[] = {
+        {.session_id = 1, .first_seq = 1, .count = 1},
+        {.session_id = UINT64_MAX, .first_seq = seqs - 1, .count = 1},
+        {.session_id = 1, .first_seq = seqs - 10, .count = 10},
+    };
+    const struct segment_extent impossible[] = {
+        {.session_id = 0, .first_seq = 1, .count = 1},
+        {.session_id = 1, .first_seq = 0, .count = 1},
+        {.session_id = 1, .first_seq = 1, .count = 0},
+        {.session_id = 1, .first_seq = seqs, .count = 1},
+        {.session_id = 1, .first_seq = seqs - 10, .count = 11},
+        {.session_id = 1, .first_seq = UINT64_MAX, .count = 2},
+    };
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(segment_extent_possible(&possible[i]));
+    for (uint32_t i = 0; i < 6; i++)
+        assert_false(segment_extent_possible(&impossible[i]));
+}
+
 static void footers_take_as_many_blocks_as_their_entries_need(void **state)
 {
     (void)state;
@@ -240,9 +273,11 @@ int main(void)
         cmocka_unit_test(trailers_come_back_and_reject_any_bit_flip),
         cmocka_unit_test(inconsistent_trailers_are_rejected),
         cmocka_unit_test(footer_blocks_are_valid_at_their_own_place_only),
+        cmocka_unit_test(footer_blocks_of_unknown_kinds_are_rejected),
         cmocka_unit_test(footer_blocks_with_too_many_entries_are_rejected),
         cmocka_unit_test(a_newer_version_is_told_from_damage),
         cmocka_unit_test(versions_and_block_sizes_of_nobody_are_rejected),
+        cmocka_unit_test(extents_begin_at_seq_1_and_have_48_bits),
         cmocka_unit_test(footers_take_as_many_blocks_as_their_entries_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
