@@ -243,6 +243,8 @@ static void link_count_waits(struct net_link *link)
     struct sim_net_counts *counts = link->node->counts;
     if (!conn->stalled)
         return;
+    NET_CHECK(conn->is_ready || conn->request_count > 0 || conn->output.byte_count > 0,
+              "P10: link %u has a frame that waits for nothing", link->number);
     if (conn->request_count >= CONN_REQUESTS_MAX)
         counts->net_waits_requests++;
     else if (conn->output.byte_count >= CONN_UNSENT_BYTES_MAX)
