@@ -27,8 +27,11 @@ class BadFrameStorm(ImlogTest):
         os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=16"
         node = self.node(shards=2, settings=SETTINGS)
         storm = Storm(node, self.seed, FRAMES, PROCESSES)
+        told = 0
         while not storm.step():
-            pass
+            if storm.frames() - told >= 1_000_000:
+                told = storm.frames()
+                print(f"  {told} bad frames", flush=True)
         print(f"  {storm.finish()}", flush=True)
         self._check_nothing_is_left(node)
         self.assertGreaterEqual(storm.frames(), FRAMES)
