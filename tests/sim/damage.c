@@ -130,9 +130,13 @@ static void choose_place(struct prng *prng, const struct segment_map *map, uint6
         place->offset = 0;
         place->byte_count = IMLOG_BLOCK_BYTES;
         break;
-    case 1:
+    case 1: /* the footer: mostly its first blocks, where there is most of it */
         place->offset = map->end_offset;
         place->byte_count = file_bytes - map->end_offset;
+        if (place->byte_count > 2 * IMLOG_BLOCK_BYTES && prng_one_in(prng, 2)) {
+            place->offset += prng_below(prng, 2) * IMLOG_BLOCK_BYTES;
+            place->byte_count = 1024;
+        }
         break;
     case 2:
         place->offset = file_bytes - IMLOG_BLOCK_BYTES;
