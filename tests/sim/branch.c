@@ -1,7 +1,6 @@
 /* branch.c: see branch.h. */
 #include "tests/sim/branch.h"
 
-#include "tests/sim/memory.h"
 #include "tests/sim/runner.h"
 
 #include <signal.h>
@@ -76,7 +75,6 @@ int branch(uint32_t variant_count)
         }
         if (child == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-            memory_unshare();
             become_child(number);
             return (int)variant;
         }

@@ -309,7 +309,7 @@ void life_end(struct life *life)
     world->disturbed = false;
 }
 
-void life_judge(struct life *life)
+void life_judge_briefly(struct life *life)
 {
     struct world *world = life->world;
     life_open(life);
@@ -320,6 +320,12 @@ void life_judge(struct life *life)
         world_append_busy(world, id, 100, ++life->client_msg_id);
     world_check_all(world);
     check_quiet(world);
+}
+
+void life_judge(struct life *life)
+{
+    struct world *world = life->world;
+    life_judge_briefly(life);
     world_close(world);
     life_open(life);
     world_check_all(world);

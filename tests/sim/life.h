@@ -42,5 +42,7 @@ void life_end(struct life *life);
 
 /* The end of all: opened once more it must have everything, and go on working. */
 void life_judge(struct life *life);
+/* The same as far as the first reopening goes; the shard stays open. */
+void life_judge_briefly(struct life *life);
 
 #endif

@@ -77,10 +77,14 @@ static void sweep_end(struct sweep *sweep)
 
 /* ---- crashes -------------------------------------------------------------------------------- */
 
+/* Recovered, it must have everything, and go on; now and then over one more reopening. */
 static _Noreturn void judge_crashed(struct sweep *sweep)
 {
     SIM_COUNT(crash_points, 1);
-    life_judge(&sweep->life);
+    if (prng_one_in(&sweep->prng, 4))
+        life_judge(&sweep->life);
+    else
+        life_judge_briefly(&sweep->life);
     branch_end();
 }
 
@@ -161,6 +165,7 @@ static void handle_start(void *arg, const struct disk_moment *moment)
     int variant = branch(IO_ERROR_COUNT);
     if (variant == BRANCH_NONE)
         return;
+    memory_unshare();
     sweep_diverge(sweep, disk_op_count(world->disk, DISK_OP_KINDS) * 16 + (uint64_t)variant);
     sim_trace("error %d of the next operation", variant);
     life_watch(&sweep->life, NULL, NULL);
@@ -198,6 +203,7 @@ static void handle_allocation(void *arg)
     int variant = branch(MEMORY_FAULT_COUNT);
     if (variant == BRANCH_NONE)
         return;
+    memory_unshare();
     const struct memory_fault *fault = &memory_faults[variant];
     sim_trace("no memory, %s", fault->what);
     memory_watch(NULL, NULL);
