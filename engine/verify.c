@@ -368,13 +368,16 @@ static void verify_advance(struct verify *verify, bool footer_valid)
 /* ---- segments
  * --------------------------------------------------------------------------------------- */
 
+/* It was written with the first batch, and may be torn like that. Asked when the batches have
+ * been read: they tell how far the log was durable. */
 static void verify_head(struct verify *verify)
 {
     const struct walk *walk = &verify->shard->walk;
     struct segment_head head;
-    if (segment_head_decode(walk->image.bytes, &head) < 0 ||
-        head.number != walk->numbers[walk->at] || head.salt != walk->salt ||
-        head.shard_index != walk->shard_index)
+    bool valid = segment_head_decode(walk->image.bytes, &head) == 0 &&
+                 head.number == walk->numbers[walk->at] && head.salt == walk->salt &&
+                 head.shard_index == walk->shard_index;
+    if (!valid && walk_was_durable(walk, walk->scan.base_lsn))
         verify_structure(verify, 0, 0,
                          "the segment's head is damaged; its batches tell what it said, no "
                          "message is affected");
@@ -407,10 +410,10 @@ static int verify_segment_once(struct verify *verify, bool *footer_valid)
 {
     verify->kept_count = 0;
     verify->seen_count = 0;
-    verify_head(verify);
     int error = verify_batches(verify);
     if (error < 0)
         return error;
+    verify_head(verify);
     verify_trailer(verify);
     verify_readable(verify);
     if (verify->seen_count > 0)

@@ -178,6 +178,17 @@ static int walk_goes_on(struct walk *walk)
                       : image_proves_more(&walk->next, walk->numbers[walk->at + 1], &walk->scan);
 }
 
+bool walk_was_durable(const struct walk *walk, uint64_t lsn)
+{
+    struct scan next;
+    if (walk->sealed || walk->durable_lsn > lsn)
+        return true;
+    return walk->next.bytes != NULL &&
+           image_scan(&walk->next, walk->numbers[walk->at + 1], walk->shard_index, walk->salt,
+                      walk->end_lsn, NULL, &next) == 0 &&
+           scan_evidence(&next, IMLOG_BLOCK_BYTES) > lsn;
+}
+
 /* ---- items and records ------------------------------------------------------------------------
  */
 

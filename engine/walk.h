@@ -63,6 +63,10 @@ int walk_next_item(struct walk *walk);
 /* The next record, over segments and items. 1; 0 at the end; < 0. *lsn: its place. */
 int walk_next_record(struct walk *walk, struct record *record, uint64_t *lsn, bool *payload_valid);
 
+/* Whether anything read so far, or the segment behind this one, proves that the log was durable
+ * beyond lsn: what is broken there is damage then, and else perhaps a torn tail. */
+bool walk_was_durable(const struct walk *walk, uint64_t lsn);
+
 /* The record at walk->records[i] once more. */
 void walk_record_at(const struct walk *walk, uint32_t i, struct record *record);
 

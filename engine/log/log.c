@@ -148,21 +148,27 @@ static int log_reserve_head(struct log *log)
     return log->head_block == NULL ? -ENOMEM : 0;
 }
 
+static void log_encode_head(const struct log *log, const struct segment *segment, uint64_t chain,
+                            uint64_t epoch, uint8_t *block)
+{
+    struct segment_head head = {.shard_index = log->shard_index,
+                                .salt = log->salt,
+                                .number = segment->number,
+                                .segment_bytes = segment->segment_bytes,
+                                .base_lsn = segment->base_lsn,
+                                .prev_checksum = chain,
+                                .epoch = epoch};
+    memcpy(head.uuid, log->uuid, sizeof(head.uuid));
+    segment_head_encode(block, &head);
+}
+
 /* The head block of the active segment, to be written with its first batch. */
 static uint8_t *log_take_head(struct log *log)
 {
     uint8_t *block = log->head_block;
     IMLOG_ASSERT(block != NULL);
     log->head_block = NULL;
-    struct segment_head head = {.shard_index = log->shard_index,
-                                .salt = log->salt,
-                                .number = log->active->number,
-                                .segment_bytes = log->active->segment_bytes,
-                                .base_lsn = log->active->base_lsn,
-                                .prev_checksum = log->chain,
-                                .epoch = log->epoch};
-    memcpy(head.uuid, log->uuid, sizeof(head.uuid));
-    segment_head_encode(block, &head);
+    log_encode_head(log, log->active, log->chain, log->epoch, block);
     return block;
 }
 
@@ -414,6 +420,17 @@ static int log_wipe_torn(struct log *log, int file)
     return 0;
 }
 
+/* The write that began a segment may have been torn in its head, and whole in its batch. The batch
+ * counts, so the head must too. */
+static int log_mend_head(struct log *log, const struct segment *segment)
+{
+    int error = log_reserve_head(log);
+    if (error < 0)
+        return error;
+    log_encode_head(log, segment, segment->first_chain, log->epoch - 1, log->head_block);
+    return blocking_write(log->io, segment->file, log->head_block, IMLOG_BLOCK_BYTES, 0, 0);
+}
+
 /* What recovery read may be in a cache only: durable before anyone sees it, in the segments
  * behind the active one too. */
 static int log_settle(struct log *log)
@@ -423,6 +440,8 @@ static int log_settle(struct log *log)
         if (segment->state == SEGMENT_SEALED || IMLOG_PLANTED(recovered_tail_not_synced))
             continue;
         int error = segment == log->active ? log_wipe_torn(log, segment->file) : 0;
+        if (error == 0 && segment->head_torn && segment->batch_count > 0)
+            error = log_mend_head(log, segment);
         if (error == 0)
             error = blocking_sync(log->io, segment->file);
         if (error < 0)

@@ -35,6 +35,7 @@ struct segment {
     uint64_t end_lsn;     /* exclusive; of ACTIVE: what was handed out so far */
     uint64_t first_chain; /* prev_checksum of its first batch */
     uint32_t batch_count;
+    bool head_torn; /* found so when the log was opened */
     struct segment_trailer *trailer; /* set once sealed; owned */
     bool footer_damaged;             /* its index was rebuilt in RAM; do not read the footer */
 

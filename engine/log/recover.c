@@ -169,7 +169,8 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
                    sealed ? &trailer : NULL, &scan) < 0)
         return 0; /* prepared and never used */
     struct segment_head head;
-    bool head_valid = segment_head_decode(image->bytes, &head) == 0;
+    bool head_valid = segment_head_decode(image->bytes, &head) == 0 && head.number == number &&
+                      head.salt == log->salt;
     if (scan.base_lsn != recovery->end_lsn) {
         if (scan_evidence(&scan, IMLOG_BLOCK_BYTES) > recovery->end_lsn)
             return recovery_refuse(recovery, number);
@@ -203,6 +204,7 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (!sealed)
         image->file = -1;
     segment->first_chain = scan.chain;
+    segment->head_torn = !head_valid;
     recovery->segment = segment;
     int error = recovery->fold->segment_begin(recovery->fold->arg, segment, sealed);
     if (error == 0)
