@@ -159,9 +159,39 @@ static void flipped_bits_in_all_segments_cost_what_they_hit_after_replay(void **
     run_seeds(40, true, 3);
 }
 
+/* The write that begins a segment carries its head and its first batch. Torn in the head alone,
+ * the batch counts, and opening writes the head again, as it was. */
+static void a_torn_head_is_mended_by_opening(void **state)
+{
+    (void)state;
+    struct world *world = world_create(1);
+    uint32_t active = fill(world, 1) + 1;
+    char path[64];
+    uint8_t block[IMLOG_BLOCK_BYTES];
+    static const uint8_t torn[512];
+    struct segment_head before;
+    struct segment_head after;
+    world_segment_path(active, path);
+    disk_peek(world->disk, path, 0, block, sizeof(block));
+    assert_int_equal(segment_head_decode(block, &before), 0);
+    disk_poke(world->disk, path, 0, torn, sizeof(torn));
+    world_open(world);
+    world_check_all(world);
+    assert_int_equal(world->gap_count, 0);
+    assert_int_equal(world->error_reports, 0);
+    disk_peek(world->disk, path, 0, block, sizeof(block));
+    assert_int_equal(segment_head_decode(block, &after), 0);
+    assert_int_equal(after.number, active);
+    assert_int_equal(after.base_lsn, before.base_lsn);
+    assert_int_equal(after.prev_checksum, before.prev_checksum);
+    assert_int_equal(after.segment_bytes, before.segment_bytes);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_torn_head_is_mended_by_opening),
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit, world_name_seed),
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit_after_replay, world_name_seed),
         cmocka_unit_test_teardown(flipped_bits_in_all_segments_cost_what_they_hit, world_name_seed),
