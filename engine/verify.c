@@ -86,21 +86,27 @@ static void verify_structure(struct verify *verify, uint64_t offset, uint32_t lo
     verify_keep(verify, finding, what);
 }
 
-/* One more seq of a session is affected: extends the range before where it follows it. */
-static void verify_affected(struct verify *verify, uint64_t session_id, uint64_t seq,
-                            uint64_t offset, const char *what)
+/* More seqs of a session are affected: extends the range before where they follow it. */
+static void verify_affected_range(struct verify *verify, uint64_t session_id, uint64_t first_seq,
+                                  uint64_t last_seq, uint64_t offset, const char *what)
 {
     if (verify->kept_count > 0) {
         struct kept *last = &verify->kept[verify->kept_count - 1];
-        if (last->finding.session_id == session_id && last->finding.last_seq + 1 == seq &&
+        if (last->finding.session_id == session_id && last->finding.last_seq + 1 == first_seq &&
             last->what == what) {
-            last->finding.last_seq = seq;
+            last->finding.last_seq = last_seq;
             return;
         }
     }
     struct imlog_finding finding = {
-        .offset = offset, .session_id = session_id, .first_seq = seq, .last_seq = seq};
+        .offset = offset, .session_id = session_id, .first_seq = first_seq, .last_seq = last_seq};
     verify_keep(verify, finding, what);
+}
+
+static void verify_affected(struct verify *verify, uint64_t session_id, uint64_t seq,
+                            uint64_t offset, const char *what)
+{
+    verify_affected_range(verify, session_id, seq, seq, offset, what);
 }
 
 static void verify_tell(struct verify *verify)
@@ -225,16 +231,41 @@ static bool verify_footer_kind(struct verify *verify, enum segment_block_kind ki
     return valid;
 }
 
+static struct session *verify_latest(struct verify *verify, uint64_t session_id)
+{
+    uint32_t index = sessions_find(&verify->latest, session_id);
+    if (index == SESSION_NONE) {
+        if (sessions_reserve(&verify->latest, session_id) < 0) {
+            verify->error = -ENOMEM;
+            return NULL;
+        }
+        index = sessions_add(&verify->latest, session_id, IMLOG_KIND_GROUP);
+    }
+    return sessions_at(&verify->latest, index);
+}
+
+/* Seqs between the newest one met before and this one are nowhere. */
+static void verify_hole(struct verify *verify, uint64_t session_id, uint64_t seq, uint64_t offset)
+{
+    const struct session *session = verify_latest(verify, session_id);
+    if (session != NULL && (uint64_t)session->latest_seq + 1 < seq)
+        verify_affected_range(verify, session_id, (uint64_t)session->latest_seq + 1, seq - 1,
+                              offset, "the message is lost to damage");
+}
+
 static void verify_extent(struct verify *verify, const struct segment_extent *entry)
 {
     const struct walk *walk = &verify->shard->walk;
+    if (!segment_extent_possible(entry) ||
+        (uint64_t)entry->offsets_index + entry->count > walk->trailer.message_count) {
+        verify_structure(verify, walk->trailer.end_offset, 0,
+                         "a footer entry cannot be true; the footer is rebuilt from the segment "
+                         "when needed");
+        return;
+    }
+    verify_hole(verify, entry->session_id, entry->first_seq, walk->trailer.end_offset);
     for (uint32_t i = 0; i < entry->count; i++) {
         uint64_t index = (uint64_t)entry->offsets_index + i;
-        if (index >= walk->trailer.message_count) {
-            verify_structure(verify, walk->trailer.end_offset, 0,
-                             "a footer entry points outside its footer");
-            return;
-        }
         const uint8_t *block = verify_block(
             verify,
             segment_offsets_block(&walk->trailer, (uint32_t)(index / SEGMENT_OFFSETS_PER_BLOCK)));
@@ -306,19 +337,6 @@ static void verify_room(struct verify *verify)
 /* ---- seqs over segments
  * -------------------------------------------------------------------------- */
 
-static struct session *verify_latest(struct verify *verify, uint64_t session_id)
-{
-    uint32_t index = sessions_find(&verify->latest, session_id);
-    if (index == SESSION_NONE) {
-        if (sessions_reserve(&verify->latest, session_id) < 0) {
-            verify->error = -ENOMEM;
-            return NULL;
-        }
-        index = sessions_add(&verify->latest, session_id, IMLOG_KIND_GROUP);
-    }
-    return sessions_at(&verify->latest, index);
-}
-
 /* Without a footer to compare with: broken records, and holes before the ones that are there. */
 static void verify_by_records(struct verify *verify)
 {
@@ -331,9 +349,9 @@ static void verify_by_records(struct verify *verify)
         bool first_here = i == 0 || verify->seen[i - 1].session_id != seen->session_id;
         if (!first_here)
             expected_seq = verify->seen[i - 1].seq + 1;
-        for (uint64_t seq = expected_seq; seq < seen->seq; seq++)
-            verify_affected(verify, seen->session_id, seq, seen->offset,
-                            "the message is lost to damage");
+        if (expected_seq < seen->seq)
+            verify_affected_range(verify, seen->session_id, expected_seq, seen->seq - 1,
+                                  seen->offset, "the message is lost to damage");
         if (!seen->intact)
             verify_affected(verify, seen->session_id, seen->seq, seen->offset,
                             "the message is damaged");
@@ -357,6 +375,8 @@ static void verify_advance(struct verify *verify, bool footer_valid)
             struct segment_extent entry;
             memcpy(&entry, block + sizeof(struct segment_block_header) + (size_t)j * sizeof(entry),
                    sizeof(entry));
+            if (!segment_extent_possible(&entry))
+                continue;
             struct session *session = verify_latest(verify, entry.session_id);
             uint64_t last_seq = entry.first_seq + entry.count - 1;
             if (session != NULL && last_seq > session->latest_seq)
@@ -559,11 +579,10 @@ static int verify_identity(struct verify *verify)
 static int verify_segments(struct verify *verify)
 {
     struct walk *walk = &verify->shard->walk;
-    uint32_t expected = 0;
+    uint32_t expected = 1; /* no segment was ever removed */
     int more;
     while ((more = walk_next_segment(walk)) > 0) {
-        if (expected != 0)
-            verify_missing(verify, expected);
+        verify_missing(verify, expected);
         expected = walk->numbers[walk->at] + 1;
         int error = verify_segment(verify);
         if (error < 0)

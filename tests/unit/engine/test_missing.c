@@ -1,9 +1,11 @@
 /* A segment file that is gone, wiped or cut short, in the part of the log that opening reads, must
  * never end the log silently: the files behind it hold what was acked. */
+#include "tests/lib/segment_map.h"
 #include "tests/lib/world.h"
 
 #include <errno.h>
 #include <imlog/limits.h>
+#include <imlog/reader.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,6 +154,46 @@ static void a_medium_error_counts_as_unreadable(void **state)
     world_destroy(world);
 }
 
+/* What verify says of seqs, and of the file that is gone. */
+struct said {
+    const char *file;
+    bool names_file;
+    uint64_t last_seq[6]; /* by session: from 1 up to here all are named; 0: none */
+};
+
+static void handle_found(void *arg, const struct imlog_finding *finding)
+{
+    struct said *said = arg;
+    said->names_file = said->names_file || strstr(finding->file, said->file) != NULL;
+    assert_true(finding->session_id < 6);
+    if (finding->session_id != 0 && finding->first_seq == said->last_seq[finding->session_id] + 1)
+        said->last_seq[finding->session_id] = finding->last_seq;
+}
+
+/* The first segment as much as any: nothing comes before it that it could be missed after. */
+static void verify_names_what_a_missing_first_file_held(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct world *world = world_with_segments();
+        struct said said = {.file = "0000000001.seg"};
+        struct segment_map map;
+        struct imlog_reader *reader;
+        char gone[64];
+        world_segment_path(1, gone);
+        segment_map_read(&map, world->disk, gone);
+        damage_file(world, how, gone);
+        assert_int_equal(imlog_reader_open(disk_io(world->disk), WORLD_DIR, &reader, NULL), 0);
+        assert_true(imlog_reader_verify(reader, handle_found, &said) > 0);
+        imlog_reader_close(reader);
+        assert_true(said.names_file);
+        for (uint32_t i = 0; i < map.record_count; i++)
+            assert_true(map.records[i].seq <= said.last_seq[map.records[i].session_id]);
+        segment_map_deinit(&map);
+        world_destroy(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +203,7 @@ int main(void)
         cmocka_unit_test_teardown(a_medium_error_counts_as_unreadable, world_name_seed),
         cmocka_unit_test_teardown(a_log_end_that_cannot_be_read_keeps_the_shard_closed,
                                   world_name_seed),
+        cmocka_unit_test(verify_names_what_a_missing_first_file_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
