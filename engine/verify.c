@@ -7,6 +7,7 @@
  * wrong is read once more before it is believed. */
 #define _GNU_SOURCE
 #include "engine/base/assert.h"
+#include "engine/checkpoint_file.h"
 #include "engine/io/blocking.h"
 #include "engine/reader_state.h"
 #include "engine/store/footer.h"
@@ -499,34 +500,6 @@ static void verify_blind(struct verify *verify, uint32_t number)
 /* ---- checkpoints and identity
  * ------------------------------------------------------------------------- */
 
-static bool verify_checkpoint_file(struct verify *verify, int file, uint64_t number)
-{
-    struct imlog_io *io = verify->reader->io;
-    uint64_t salt = verify->shard->walk.salt;
-    uint8_t *buffer = aligned_alloc(IMLOG_BLOCK_BYTES, CHECKPOINT_CHUNK_BYTES);
-    struct checkpoint_head head;
-    bool valid = false;
-    if (buffer == NULL) {
-        verify->error = -ENOMEM;
-        return true;
-    }
-    if (blocking_read(io, file, buffer, IMLOG_BLOCK_BYTES, 0) == IMLOG_BLOCK_BYTES &&
-        checkpoint_head_decode(buffer, salt, &head) == 0 && head.number == number) {
-        struct checkpoint_chunk chunk = {.kind = 0};
-        uint64_t offset = IMLOG_BLOCK_BYTES;
-        for (uint32_t index = 0; chunk.kind != CHECKPOINT_END; index++) {
-            if (blocking_read(io, file, buffer, CHECKPOINT_CHUNK_BYTES, offset) !=
-                    CHECKPOINT_CHUNK_BYTES ||
-                checkpoint_chunk_decode(buffer, number, index, salt, &chunk) < 0)
-                break;
-            offset += CHECKPOINT_CHUNK_BYTES;
-        }
-        valid = chunk.kind == CHECKPOINT_END;
-    }
-    free(buffer);
-    return valid;
-}
-
 static void handle_checkpoint_name(void *arg, const char *name)
 {
     struct verify *verify = arg;
@@ -535,13 +508,12 @@ static void handle_checkpoint_name(void *arg, const char *name)
     if (number == 0)
         return;
     (void)snprintf(path, sizeof(path), "%s/%s", verify->shard->walk.directory, name);
-    int file = blocking_open(verify->reader->io, path, O_RDONLY | O_DIRECT);
-    if (file == -ENOENT)
-        return; /* replaced by a newer one meanwhile */
-    bool valid = file >= 0 && verify_checkpoint_file(verify, file, number);
-    if (file >= 0)
-        (void)blocking_close(verify->reader->io, file);
-    if (valid)
+    struct checkpoint_end end;
+    int valid =
+        checkpoint_file_check(verify->reader->io, path, number, verify->shard->walk.salt, &end);
+    if (valid == -ENOMEM)
+        verify->error = valid;
+    if (valid > 0 || valid == -ENOMEM || valid == -ENOENT) /* replaced by a newer one meanwhile */
         return;
     (void)snprintf(verify->file, sizeof(verify->file), "shard-%03u/%s", verify->shard_index, name);
     verify_structure(verify, 0, 0,

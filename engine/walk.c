@@ -3,6 +3,7 @@
 #include "engine/walk.h"
 
 #include "engine/base/assert.h"
+#include "engine/checkpoint_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ int walk_open(struct walk *walk, struct imlog_io *io, const char *dir_path,
         error = io->ops->list(io, walk->directory, handle_name, walk);
     if (error == 0 && walk->no_memory)
         error = -ENOMEM;
+    if (error == 0)
+        error = checkpoint_file_durable(io, walk->directory, walk->salt, &walk->known_lsn);
     if (error < 0) {
         walk_close(walk);
         return error;
@@ -181,12 +184,26 @@ static int walk_goes_on(struct walk *walk)
 bool walk_was_durable(const struct walk *walk, uint64_t lsn)
 {
     struct scan next;
-    if (walk->sealed || walk->durable_lsn > lsn)
+    if (walk->sealed || walk->durable_lsn > lsn || walk->known_lsn > lsn)
         return true;
     return walk->next.bytes != NULL &&
            image_scan(&walk->next, walk->numbers[walk->at + 1], walk->shard_index, walk->salt,
                       walk->end_lsn, NULL, &next) == 0 &&
            scan_evidence(&next, IMLOG_BLOCK_BYTES) > lsn;
+}
+
+/* At the log's end: does a checkpoint say that more was durable? Then what follows is damage. */
+static bool walk_ends_early(struct walk *walk)
+{
+    struct scan next;
+    if (walk->sealed || walk->item.lsn >= walk->known_lsn)
+        return false;
+    if (walk_look_ahead(walk) > 0 && walk->next.bytes != NULL &&
+        image_scan(&walk->next, walk->numbers[walk->at + 1], walk->shard_index, walk->salt,
+                   walk->item.lsn, NULL, &next) == 0)
+        return false; /* the log goes on in the next file */
+    walk->scan.durable_lsn = walk->known_lsn;
+    return walk->scan.offset < walk->scan.end_offset;
 }
 
 /* ---- items and records ------------------------------------------------------------------------
@@ -222,7 +239,7 @@ int walk_next_item(struct walk *walk)
         int more = walk_goes_on(walk);
         if (more < 0)
             return more;
-        if (more > 0)
+        if (more > 0 || walk_ends_early(walk))
             walk->verdict = scan_next(&walk->scan, &walk->item);
     }
     if (!walk->sealed && walk->item.lsn >= walk->until_lsn)

@@ -33,6 +33,7 @@ struct walk {
     bool placed;              /* end_lsn is known */
     uint64_t until_lsn;       /* beside a running node: from here on an unsealed segment may change
                                  while it is read, so the walk ends there */
+    uint64_t known_lsn;       /* all below was durable once, by a checkpoint */
     uint64_t durable_lsn;     /* highest watermark met */
     uint64_t records_end_lsn; /* end of the last batch that holds records */
     struct scan_item item;
