@@ -53,7 +53,7 @@ static bool header_plausible(const struct record_header *header)
     switch (header->kind) {
     case RECORD_MESSAGE:
         return header->payload_bytes >= sizeof(struct message_head) && header->seq != 0 &&
-               header->subject_id != 0;
+               header->seq <= RECORD_SEQ_MAX && header->subject_id != 0;
     case RECORD_SESSION:
         return header->payload_bytes == 0 && header->subject_id != 0 &&
                header->type >= IMLOG_KIND_DIRECT && header->type <= IMLOG_KIND_BROADCAST;

@@ -42,6 +42,9 @@ struct message_head {       /* at  meaning                          */
 };
 static_assert(sizeof(struct message_head) == 40, "on-disk size");
 
+/* No session gets further: its seq has 48 bits wherever it is kept. */
+#define RECORD_SEQ_MAX ((UINT64_C(1) << 48) - 1)
+
 enum {
     RECORD_ALIGN_BYTES = 8,
     RECORD_PAYLOAD_BYTES_MAX = IMLOG_BODY_BYTES_MAX + (int)sizeof(struct message_head),

@@ -106,6 +106,8 @@ enum {
     SEGMENT_EXTENTS_PER_BLOCK = SEGMENT_BLOCK_PAYLOAD_BYTES / (int)sizeof(struct segment_extent),
     SEGMENT_OFFSETS_PER_BLOCK = SEGMENT_BLOCK_PAYLOAD_BYTES / (int)sizeof(uint32_t),
     SEGMENT_FENCES_PER_BLOCK = SEGMENT_BLOCK_PAYLOAD_BYTES / (int)sizeof(uint64_t),
+    /* The smallest message takes 80 bytes. */
+    SEGMENT_MESSAGES_MAX = (int)IMLOG_SEGMENT_BYTES_MAX / 80,
 };
 
 /* Fill in magic, version and checksum, and write one block at `block`. */

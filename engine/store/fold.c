@@ -117,6 +117,8 @@ static int fold_extent(struct fold *fold, uint32_t index, uint64_t seq, uint32_t
     if (error < 0)
         return error;
     const struct extent *extent = &store->newest->array[session->open_extent];
+    if (seq > extent->first_seq + extent->count + SEGMENT_MESSAGES_MAX)
+        return IMLOG_ECORRUPT; /* no segment ever lacked so many: a sound checksum around nonsense */
     for (uint64_t next_seq = extent->first_seq + extent->count; next_seq <= seq; next_seq++) {
         error = extents_reserve(store->newest, session->open_extent);
         if (error < 0)

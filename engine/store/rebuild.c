@@ -77,6 +77,8 @@ static int extents_put(struct extents *extents, uint32_t *index, const struct fo
         *index = extents_open(extents, found->session_id, found->seq, unknown);
     }
     uint64_t next_seq = extents->array[*index].first_seq + extents->array[*index].count;
+    if (found->seq > next_seq + SEGMENT_MESSAGES_MAX)
+        return 0; /* no segment ever lacked so many: the record is not to be believed */
     for (; next_seq <= found->seq; next_seq++) {
         if (extents_reserve(extents, *index) < 0)
             return -ENOMEM;
