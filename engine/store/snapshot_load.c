@@ -108,6 +108,19 @@ static bool load_follows(const struct media *media, uint32_t number, uint64_t ba
     return number == last->number + 1 && base_lsn == last->end_lsn;
 }
 
+/* Whether a file of that size can be a segment that holds what the entry counts. */
+static bool load_size_possible(const struct checkpoint_segment *entry)
+{
+    uint32_t blocks[3];
+    uint64_t footer_blocks = segment_footer_blocks(entry->extent_count, entry->message_count,
+                                                   &blocks[0], &blocks[1], &blocks[2]);
+    return entry->segment_bytes >= IMLOG_SEGMENT_BYTES_MIN &&
+           entry->segment_bytes <= IMLOG_SEGMENT_BYTES_MAX &&
+           entry->segment_bytes % IMLOG_BLOCK_BYTES == 0 &&
+           entry->end_offset >= IMLOG_BLOCK_BYTES && entry->end_offset % IMLOG_BLOCK_BYTES == 0 &&
+           entry->end_offset + (footer_blocks + 1) * IMLOG_BLOCK_BYTES <= entry->segment_bytes;
+}
+
 static int load_segments(struct loader *loader, const struct checkpoint_chunk *header)
 {
     struct log *log = &loader->store->log;
@@ -116,8 +129,7 @@ static int load_segments(struct loader *loader, const struct checkpoint_chunk *h
         return IMLOG_ECORRUPT;
     for (uint32_t i = 0; i < header->entry_count; i++) {
         memcpy(&entry, loader->buffer + sizeof(*header) + (size_t)i * sizeof(entry), sizeof(entry));
-        if (!load_follows(&log->media, entry.number, entry.base_lsn) ||
-            entry.end_offset < IMLOG_BLOCK_BYTES || entry.end_offset > entry.segment_bytes)
+        if (!load_follows(&log->media, entry.number, entry.base_lsn) || !load_size_possible(&entry))
             return IMLOG_ECORRUPT;
         struct segment *segment =
             media_add(&log->media, entry.number, entry.segment_bytes, entry.base_lsn, -1);
