@@ -497,6 +497,17 @@ static void verify_blind(struct verify *verify, uint32_t number)
     verify_tell(verify);
 }
 
+/* The log ends before `number`, and a checkpoint knows better. */
+static void verify_end(struct verify *verify, uint32_t number)
+{
+    (void)snprintf(verify->file, sizeof(verify->file), SEGMENT_FILE, verify->shard_index, number);
+    verify_structure(verify, 0, 0,
+                     "the log ends before what a checkpoint knows to have been durable: this file "
+                     "or the end of the one before it is missing, wiped or cut; the messages it "
+                     "held are lost");
+    verify_tell(verify);
+}
+
 /* ---- checkpoints and identity
  * ------------------------------------------------------------------------- */
 
@@ -562,6 +573,8 @@ static int verify_segments(struct verify *verify)
     }
     if (more == 0 && walk->blind_number >= expected)
         verify_blind(verify, walk->blind_number);
+    else if (more == 0 && (walk->placed ? walk->end_lsn : 0) < walk->known_lsn)
+        verify_end(verify, expected);
     return more;
 }
 
