@@ -55,7 +55,7 @@ struct base_spot {
 struct base_message {
     struct imlog_append append; /* as asked for; and the seq and msg_id it was given */
     uint8_t body[BASE_BODY_BYTES_MAX];
-    bool stored;     /* its record is in the files: */
+    bool stored; /* its record is in the files: */
     uint32_t file;
     uint32_t offset; /* header and payload, without padding */
     uint32_t end_offset;
@@ -70,7 +70,7 @@ struct base {
     struct base_message messages[BASE_MESSAGES_MAX];
     uint32_t message_count;
     const struct base_message *by_seq[BASE_SESSIONS + 1][BASE_SEQS_MAX];
-    uint32_t active_file; /* the newest segment with a batch */
+    uint32_t active_file;               /* the newest segment with a batch */
     uint64_t latest[BASE_SESSIONS + 1]; /* newest stored seq, by session id */
     uint64_t salt;                      /* the shard's */
 };
