@@ -11,7 +11,7 @@
 static struct extents *append_extents(struct store *store)
 {
     if (store->newest != NULL && store->newest->segment == store->log.active->number)
-        return store->newest;
+        return store->newest->by_session == NULL ? store->newest : NULL; /* see store_init() */
     if (store->newest != NULL && extents_sort(store->newest) < 0)
         return NULL;
     struct extents *extents = extents_create(store->log.active->number);

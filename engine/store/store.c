@@ -113,6 +113,17 @@ static void store_free(struct store *store)
     store->io = NULL;
 }
 
+/* Room to keep for the active segment's footer, once replay has made its index. One that had to be
+ * rebuilt is in order, and takes no more: then all the room there is, and the log goes on in the
+ * next segment. */
+static uint64_t store_footer_bytes(const struct store *store)
+{
+    if (store->newest == NULL)
+        return 3 * IMLOG_BLOCK_BYTES;
+    return store->newest->by_session == NULL ? extents_footer_bytes(store->newest)
+                                             : store->log.prepare.segment_bytes;
+}
+
 int store_init(struct store *store, const struct store_options *options, struct imlog_why *why)
 {
     *store = (struct store){0};
@@ -131,8 +142,7 @@ int store_init(struct store *store, const struct store_options *options, struct 
                               imlog_error_text(error));
     if (error == 0) {
         store->log.clock_ms = clock_turn(&store->clock);
-        error = log_start(&store->log, store->newest != NULL ? extents_footer_bytes(store->newest)
-                                                             : 3 * IMLOG_BLOCK_BYTES);
+        error = log_start(&store->log, store_footer_bytes(store));
         if (error < 0)
             (void)why_set(why, error, "shard %u: cannot write its log: %s", options->shard_index,
                           imlog_error_text(error));

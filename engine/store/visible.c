@@ -54,6 +54,8 @@ uint64_t store_durable_seq(const struct store *store, uint32_t session_index, ui
         return seq;
     for (uint32_t number = session->roots[0]; number != SEGMENT_NONE;) {
         const struct segment *segment = media_segment(&store->log.media, number);
+        if (segment == NULL)
+            return seq; /* a link of a checkpoint to nowhere: it named what was durable then */
         const struct extents *extents = store_extents(store, number);
         if (segment->end_lsn <= durable_lsn && segment->state != SEGMENT_ACTIVE) {
             *lsn = segment->end_lsn - 1; /* somewhere in it; exact would cost a read */

@@ -247,6 +247,16 @@ static pid_t next_end(int *status)
     }
 }
 
+/* How far it is, on a terminal. */
+static void show_progress(bool last)
+{
+    if (options->quiet || isatty(STDERR_FILENO) == 0)
+        return;
+    (void)fprintf(stderr, "\r%" PRIu64 " runs, %" PRIu64 " crash points%s",
+                  atomic_load(&sim_counts->runs), atomic_load(&sim_counts->crash_points),
+                  last ? "\n" : " ");
+}
+
 uint64_t runner_run(const struct runner_options *run_options, const struct scenario **scenario,
                     uint64_t *seed)
 {
@@ -260,6 +270,7 @@ uint64_t runner_run(const struct runner_options *run_options, const struct scena
         int status;
         pid_t pid = next_end(&status);
         kill_hanging();
+        show_progress(false);
         struct worker *worker = pid > 0 ? worker_of(pid) : NULL;
         if (worker == NULL)
             continue;
@@ -284,5 +295,6 @@ uint64_t runner_run(const struct runner_options *run_options, const struct scena
             atomic_store(&shared->next_task, UINT64_MAX / 2); /* the others finish theirs */
         }
     }
+    show_progress(true);
     return violations;
 }

@@ -208,6 +208,11 @@ static void a_session_in_a_segment_that_is_not_there_is_found(void **state)
     world_open(fixture.world);
     world_check_all(fixture.world);
     assert_int_equal(fixture.world->gap_count, 0);
+    struct imlog_session_info info; /* and asked for while its next message is on the way */
+    world_append_busy(fixture.world, session.session_id, 100, 0);
+    assert_int_equal(imlog_session_get(fixture.world->shard, session.session_id, &info), 0);
+    assert_int_equal(info.latest_seq, session.latest_seq);
+    world_check_all(fixture.world);
     fixture_deinit(&fixture);
 }
 
