@@ -17,13 +17,18 @@ static int check_chunks(struct imlog_io *io, int file, uint64_t number, uint64_t
 {
     struct checkpoint_head head;
     struct checkpoint_chunk chunk = {.kind = 0};
-    if (blocking_read(io, file, buffer, IMLOG_BLOCK_BYTES, 0) != IMLOG_BLOCK_BYTES ||
-        checkpoint_head_decode(buffer, salt, &head) < 0 || head.number != number)
+    int64_t got = blocking_read(io, file, buffer, IMLOG_BLOCK_BYTES, 0);
+    if (got < 0 && !says_unreadable(got))
+        return (int)got;
+    if (got != IMLOG_BLOCK_BYTES || checkpoint_head_decode(buffer, salt, &head) < 0 ||
+        head.number != number)
         return 0;
     uint64_t offset = IMLOG_BLOCK_BYTES;
     for (uint32_t index = 0; chunk.kind != CHECKPOINT_END; index++) {
-        if (blocking_read(io, file, buffer, CHECKPOINT_CHUNK_BYTES, offset) !=
-                CHECKPOINT_CHUNK_BYTES ||
+        got = blocking_read(io, file, buffer, CHECKPOINT_CHUNK_BYTES, offset);
+        if (got < 0 && !says_unreadable(got))
+            return (int)got;
+        if (got != CHECKPOINT_CHUNK_BYTES ||
             checkpoint_chunk_decode(buffer, number, index, salt, &chunk) < 0)
             return 0;
         offset += CHECKPOINT_CHUNK_BYTES;
@@ -39,7 +44,7 @@ int checkpoint_file_check(struct imlog_io *io, const char *path, uint64_t number
 {
     int file = blocking_open(io, path, O_RDONLY | O_DIRECT);
     if (file < 0)
-        return file;
+        return says_unreadable(file) ? 0 : file;
     uint8_t *buffer = aligned_alloc(IMLOG_BLOCK_BYTES, CHECKPOINT_CHUNK_BYTES);
     int valid = buffer == NULL ? -ENOMEM : check_chunks(io, file, number, salt, buffer, end);
     free(buffer);
@@ -76,7 +81,7 @@ int checkpoint_file_durable(struct imlog_io *io, const char *directory, uint64_t
         snapshot_name(newest.number, name);
         (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         int valid = checkpoint_file_check(io, path, newest.number, salt, &end);
-        if (valid == -ENOMEM)
+        if (valid < 0 && valid != -ENOENT)
             return valid;
         if (valid > 0) {
             *durable_lsn = end.durable_lsn;

@@ -26,16 +26,15 @@ struct reader_end {
     uint64_t durable_lsn;     /* highest watermark */
 };
 
-/* The end of a shard's log, from its last segments. */
-static int reader_find_end(struct reader_shard *shard, struct reader_end *end)
+/* The end of a shard's log as the last file_count files tell it; end_lsn 0: they tell nothing. */
+static int reader_find_end_in(struct reader_shard *shard, uint32_t file_count,
+                              struct reader_end *end)
 {
     struct walk *walk = &shard->walk;
     int more;
     walk_rewind(walk);
-    /* Batches are contiguous from segment to segment: only the last used one must be scanned,
-     * and it is among the last few files. */
-    if (walk->number_count > 3)
-        walk->at = walk->number_count - 4;
+    if (walk->number_count > file_count)
+        walk->at = walk->number_count - file_count - 1;
     *end = (struct reader_end){0};
     while ((more = walk_next_segment(walk)) > 0) {
         int item;
@@ -49,6 +48,17 @@ static int reader_find_end(struct reader_shard *shard, struct reader_end *end)
     end->durable_lsn = walk->durable_lsn;
     walk_rewind(walk);
     return more;
+}
+
+/* Batches are contiguous from segment to segment: only the last used one must be scanned, and it
+ * is among the last few files; further back only where those are wiped or unreadable. */
+static int reader_find_end(struct reader_shard *shard, struct reader_end *end)
+{
+    for (uint32_t file_count = 3;; file_count *= 2) {
+        int error = reader_find_end_in(shard, file_count, end);
+        if (error < 0 || end->end_lsn > 0 || shard->walk.number_count <= file_count)
+            return error;
+    }
 }
 
 /* Whether a node serves the directory now: 1, 0, or why that cannot be told. */

@@ -134,9 +134,9 @@ static void handle_checkpoint_name(void *arg, const char *name)
     struct checkpoint_end end;
     int valid =
         checkpoint_file_check(verify->reader->io, path, number, verify->shard->walk.salt, &end);
-    if (valid == -ENOMEM)
+    if (valid < 0 && valid != -ENOENT) /* that: replaced by a newer one meanwhile */
         verify->error = valid;
-    if (valid > 0 || valid == -ENOMEM || valid == -ENOENT) /* replaced by a newer one meanwhile */
+    if (valid != 0)
         return;
     (void)snprintf(verify->file, sizeof(verify->file), "shard-%03u/%s", verify->shard_index, name);
     verify_structure(verify, 0, 0,

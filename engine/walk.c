@@ -44,13 +44,14 @@ int walk_open(struct walk *walk, struct imlog_io *io, const char *dir_path,
                           .until_lsn = UINT64_MAX,
                           .image = {.file = -1},
                           .next = {.file = -1}};
+    /* The checkpoint first: beside a running node it may name segments that come later. */
     int error = dir_shard_path(dir_path, shard_index, walk->directory);
+    if (error == 0)
+        error = checkpoint_file_durable(io, walk->directory, walk->salt, &walk->known_lsn);
     if (error == 0)
         error = io->ops->list(io, walk->directory, handle_name, walk);
     if (error == 0 && walk->no_memory)
         error = -ENOMEM;
-    if (error == 0)
-        error = checkpoint_file_durable(io, walk->directory, walk->salt, &walk->known_lsn);
     if (error < 0) {
         walk_close(walk);
         return error;
@@ -110,7 +111,9 @@ static bool walk_accepts(struct walk *walk)
         walk->at > 0 && walk->placed && walk->numbers[walk->at - 1] + 1 == walk->numbers[walk->at];
     if (!follows || scan->base_lsn == walk->end_lsn)
         return true;
-    return scan->base_lsn > walk->end_lsn && scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn;
+    return scan->base_lsn > walk->end_lsn &&
+           (walk->known_lsn > walk->end_lsn ||
+            scan_evidence(scan, IMLOG_BLOCK_BYTES) > walk->end_lsn);
 }
 
 /* Have the next segment file in memory, if there is one: 1, 0, < 0. */
@@ -200,8 +203,12 @@ static bool walk_ends_early(struct walk *walk)
         return false;
     if (walk_look_ahead(walk) > 0 && walk->next.bytes != NULL &&
         image_scan(&walk->next, walk->numbers[walk->at + 1], walk->shard_index, walk->salt,
-                   walk->item.lsn, NULL, &next) == 0)
-        return false; /* the log goes on in the next file */
+                   walk->item.lsn, NULL, &next) == 0) {
+        if (next.base_lsn <= walk->item.lsn)
+            return false; /* the log goes on in the next file */
+        walk->scan.durable_lsn = next.base_lsn < walk->known_lsn ? next.base_lsn : walk->known_lsn;
+        return walk->scan.offset < walk->scan.end_offset;
+    }
     walk->scan.durable_lsn = walk->known_lsn;
     return walk->scan.offset < walk->scan.end_offset;
 }

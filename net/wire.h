@@ -84,7 +84,7 @@ static inline void wire_put_varint(struct wire_writer *writer, uint64_t value)
 static inline void wire_put_raw(struct wire_writer *writer, const void *bytes, uint64_t byte_count)
 {
     writer->byte_count += byte_count;
-    if (writer->at == NULL)
+    if (writer->at == NULL || byte_count == 0)
         return;
     memcpy(writer->at, bytes, byte_count);
     writer->at += byte_count;

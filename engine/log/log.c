@@ -440,7 +440,7 @@ static int log_settle(struct log *log)
         if (segment->state == SEGMENT_SEALED || IMLOG_PLANTED(recovered_tail_not_synced))
             continue;
         int error = segment == log->active ? log_wipe_torn(log, segment->file) : 0;
-        if (error == 0 && segment->head_torn && segment->batch_count > 0)
+        if (error == 0 && segment->head_torn && segment->end_lsn > segment->base_lsn)
             error = log_mend_head(log, segment);
         if (error == 0)
             error = blocking_sync(log->io, segment->file);

@@ -72,6 +72,8 @@ static int recovery_scan(struct recovery *recovery, struct scan *scan)
         int error = 0;
         if (verdict == SCAN_END)
             break;
+        if (item.offset == IMLOG_BLOCK_BYTES && item.header_valid) /* known better than before */
+            recovery->segment->first_chain = item.header.prev_checksum;
         recovery->segment->end_lsn = segment_lsn_of_offset(recovery->segment, item.end_offset);
         recovery->segment->batch_count += item.header_valid;
         if (item.header_valid && item.header.wall_ms > recovery->recovered->newest_wall_ms)
@@ -204,13 +206,19 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (!sealed)
         image->file = -1;
     segment->first_chain = scan.chain;
-    segment->head_torn = !head_valid;
+    /* Or one of a tail that was cut, found again: it does not go on where the log is. */
+    segment->head_torn =
+        !head_valid || (recovery->chain_known && head.prev_checksum != recovery->chain);
     recovery->segment = segment;
     int error = recovery->fold->segment_begin(recovery->fold->arg, segment, sealed);
     if (error == 0)
         error = recovery_scan(recovery, &scan);
     if (error == 0 && !sealed && image_proves_more(next, number + 1, &scan))
         error = recovery_scan(recovery, &scan);
+    if (error == 0 && sealed && !recovery->chain_known) { /* its last batch is damaged */
+        recovery->chain = trailer.last_checksum;
+        recovery->chain_known = true;
+    }
     if (error == 0 && sealed)
         error = recovery_seal(segment, &trailer);
     if (error == 0)

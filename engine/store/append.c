@@ -26,7 +26,10 @@ static uint64_t append_footer_bytes(const struct store *store)
     const struct extents *newest = store->newest;
     bool begun =
         newest != NULL && store->log.active != NULL && newest->segment == store->log.active->number;
-    return begun ? extents_footer_bytes(newest) : 3 * IMLOG_BLOCK_BYTES;
+    if (!begun)
+        return 3 * IMLOG_BLOCK_BYTES;
+    return newest->by_session == NULL ? extents_footer_bytes(newest)
+                                      : store->log.prepare.segment_bytes; /* see store_init() */
 }
 
 uint32_t store_open_extent(const struct store *store, uint32_t session_index)

@@ -159,6 +159,34 @@ static void flipped_bits_in_all_segments_cost_what_they_hit_after_replay(void **
     run_seeds(40, true, 3);
 }
 
+/* The chain is lost with a batch's header, and found again with the next segment's first batch:
+ * what was damaged is told once, and nothing sound is called damaged when it is opened again. */
+static void a_lost_chain_is_found_in_the_next_segment(void **state)
+{
+    (void)state;
+    struct world *world = world_create(3);
+    uint32_t sealed = fill(world, 2);
+    struct segment_map map;
+    char path[64];
+    world_segment_path(sealed, path);
+    segment_map_read(&map, world->disk, path);
+    uint64_t offset = map.batches[map.batch_count - 1].offset;
+    disk_flip_bit(world->disk, path, (offset + 64) * 8);
+    segment_map_deinit(&map);
+    remove_checkpoints(world);
+    world_open(world);
+    assert_true(world->error_reports > 0);
+    world_check_all(world);
+    world_append_busy(world, 1, 100, 0);
+    world_settle(world);
+    world_close(world); /* with a checkpoint that begins behind the damage */
+    world->error_reports = 0;
+    world_open(world);
+    assert_int_equal(world->error_reports, 0);
+    world_check_all(world);
+    world_destroy(world);
+}
+
 /* The write that begins a segment carries its head and its first batch. Torn in the head alone,
  * the batch counts, and opening writes the head again, as it was. */
 static void a_torn_head_is_mended_by_opening(void **state)
@@ -192,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_torn_head_is_mended_by_opening),
+        cmocka_unit_test(a_lost_chain_is_found_in_the_next_segment),
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit, world_name_seed),
         cmocka_unit_test_teardown(a_flipped_bit_costs_what_it_hit_after_replay, world_name_seed),
         cmocka_unit_test_teardown(flipped_bits_in_all_segments_cost_what_they_hit, world_name_seed),

@@ -194,9 +194,33 @@ static void verify_names_what_a_missing_first_file_held(void **state)
     }
 }
 
+/* The shard refuses to open then, and what is left is read from outside: all of it. */
+static void reading_from_outside_looks_behind_files_that_tell_nothing(void **state)
+{
+    (void)state;
+    struct world *world = world_with_segments();
+    char path[64];
+    for (uint32_t number = 3; disk_has(world->disk, world_segment_path(number, path)); number++)
+        wipe(world, path);
+    struct imlog_reader *reader;
+    struct imlog_message message;
+    uint32_t message_count = 0;
+    int more;
+    assert_int_equal(imlog_reader_open(disk_io(world->disk), WORLD_DIR, &reader, &world->why), 0);
+    while ((more = imlog_reader_next(reader, &message)) > 0) {
+        model_check_message(world->model, &message);
+        message_count++;
+    }
+    assert_int_equal(more, 0);
+    assert_true(message_count > 60); /* of 60,000 bytes each, in two segments of 4 MiB */
+    imlog_reader_close(reader);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_from_outside_looks_behind_files_that_tell_nothing),
         cmocka_unit_test_teardown(a_file_that_is_gone_keeps_the_shard_closed_and_the_others_whole,
                                   world_name_seed),
         cmocka_unit_test_teardown(an_unreadable_block_costs_its_messages_only, world_name_seed),
