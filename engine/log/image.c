@@ -101,36 +101,26 @@ int image_trailer(const struct image *image, uint32_t number, uint64_t salt,
                : IMLOG_ECORRUPT;
 }
 
-/* The lsn a batch header at the first block claims, if it is this segment's. */
-static bool image_first_lsn(const struct image *image, const struct scan *scan, uint64_t *lsn)
+/* Where the segment begins in the log, and in which epoch, by the first batch header that is this
+ * segment's and valid at its place. */
+static bool image_find_base(const struct image *image, struct scan *scan)
 {
-    struct batch_header header;
-    struct batch_place place = {.salt = scan->salt,
-                                .segment = scan->segment,
-                                .offset = IMLOG_BLOCK_BYTES,
-                                .shard_index = scan->shard_index};
-    if (image->byte_count < 2 * IMLOG_BLOCK_BYTES)
-        return false;
-    memcpy(&header, image->bytes + IMLOG_BLOCK_BYTES, sizeof(header));
-    place.lsn = header.lsn;
-    *lsn = header.lsn;
-    return batch_header_decode(image->bytes + IMLOG_BLOCK_BYTES,
-                               image->byte_count - IMLOG_BLOCK_BYTES, &place, &header);
-}
-
-static bool image_has_batch(const struct scan *scan)
-{
-    struct scan probe = *scan;
-    for (; probe.offset < probe.end_offset; probe.offset += IMLOG_BLOCK_BYTES) {
+    for (uint64_t offset = IMLOG_BLOCK_BYTES; offset < scan->end_offset;
+         offset += IMLOG_BLOCK_BYTES) {
         struct batch_header header;
+        memcpy(&header, image->bytes + offset, sizeof(header));
         struct batch_place place = {.salt = scan->salt,
-                                    .lsn = scan->base_lsn + probe.offset - IMLOG_BLOCK_BYTES,
+                                    .lsn = header.lsn,
                                     .segment = scan->segment,
-                                    .offset = (uint32_t)probe.offset,
+                                    .offset = (uint32_t)offset,
                                     .shard_index = scan->shard_index};
-        if (batch_header_decode(scan->image + probe.offset, probe.end_offset - probe.offset, &place,
-                                &header))
-            return true;
+        if (!batch_header_decode(image->bytes + offset, image->byte_count - offset, &place,
+                                 &header) ||
+            header.lsn < offset - IMLOG_BLOCK_BYTES)
+            continue;
+        scan->base_lsn = header.lsn - (offset - IMLOG_BLOCK_BYTES);
+        scan->epoch = header.epoch;
+        return true;
     }
     return false;
 }
@@ -148,7 +138,6 @@ int image_scan(const struct image *image, uint32_t number, uint16_t shard_index,
                           .segment = number,
                           .shard_index = shard_index};
     struct segment_head head;
-    uint64_t lsn;
     bool head_valid = image->byte_count >= 2 * IMLOG_BLOCK_BYTES &&
                       segment_head_decode(image->bytes, &head) == 0 && head.number == number &&
                       head.shard_index == shard_index && head.salt == salt;
@@ -158,9 +147,7 @@ int image_scan(const struct image *image, uint32_t number, uint16_t shard_index,
         scan->chain_known = true;
     } else if (trailer != NULL) {
         scan->base_lsn = trailer->base_lsn;
-    } else if (image_first_lsn(image, scan, &lsn)) {
-        scan->base_lsn = lsn;
-    } else if (!image_has_batch(scan)) {
+    } else if (!image_find_base(image, scan)) {
         return IMLOG_EFOREIGN;
     }
     if (trailer != NULL) {

@@ -176,8 +176,9 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
     if (scan.base_lsn != recovery->end_lsn) {
         if (scan_evidence(&scan, IMLOG_BLOCK_BYTES) > recovery->end_lsn)
             return recovery_refuse(recovery, number);
-        if (scan.base_lsn > recovery->end_lsn || (head_valid && head.epoch < recovery->scan_epoch))
-            return 0; /* of a tail that was cut at an earlier opening */
+        uint64_t epoch = head_valid ? head.epoch : scan.epoch;
+        if (scan.base_lsn > recovery->end_lsn || epoch < recovery->scan_epoch)
+            return 0; /* of a tail that was cut at an earlier opening, perhaps half made anew */
         return why_set(recovery->why, IMLOG_ECORRUPT,
                        "segment %u begins at log position %llu, before %llu where the one before "
                        "it ends: the directory mixes files of different states; restore it whole",
