@@ -185,13 +185,14 @@ static int recovery_segment(struct recovery *recovery, uint32_t number, struct i
                        number, (unsigned long long)scan.base_lsn,
                        (unsigned long long)recovery->end_lsn);
     }
-    if (head_valid && image->byte_count < head.segment_bytes)
+    uint64_t least_bytes = head_valid ? head.segment_bytes : IMLOG_SEGMENT_BYTES_MIN;
+    if (image->byte_count < least_bytes)
         return why_set(recovery->why, IMLOG_ECORRUPT,
                        "segment file %010u.seg in %s is cut short (%llu of %llu bytes): restore "
                        "it from a backup, or export what is left and replay it into a new "
                        "directory",
                        number, log->media.directory, (unsigned long long)image->byte_count,
-                       (unsigned long long)head.segment_bytes);
+                       (unsigned long long)least_bytes);
     scan.chain = recovery->chain;
     scan.chain_known = recovery->chain_known;
     scan.epoch = recovery->scan_epoch;
