@@ -120,6 +120,22 @@ static void what_the_next_segment_knows_to_be_missing_is_damage(void **state)
     disk_destroy(fixture.disk);
 }
 
+/* Its size is in its head; but no segment is shorter than the least there is. */
+static void a_headless_segment_that_is_cut_short_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    char path[64];
+    fixture_init(&fixture);
+    fill(&fixture, 2, 30000, 9);
+    stop(&fixture);
+    flip(&fixture, 2, 100);
+    disk_truncate(fixture.disk, path_of(2, path), (uint64_t)64 * IMLOG_BLOCK_BYTES);
+    assert_int_equal(try_open(&fixture), IMLOG_ECORRUPT);
+    assert_non_null(strstr(fixture.why.text, "cut short"));
+    disk_destroy(fixture.disk);
+}
+
 /* ---- files of other states ------------------------------------------------------------------- */
 
 /* Two logs of the same shard that went different ways; the second one's segment 2 begins before
@@ -236,6 +252,7 @@ int main(void)
         cmocka_unit_test(an_error_of_the_fold_ends_recovery),
         cmocka_unit_test(a_sealed_batch_of_nonsense_is_damage),
         cmocka_unit_test(what_the_next_segment_knows_to_be_missing_is_damage),
+        cmocka_unit_test(a_headless_segment_that_is_cut_short_is_refused),
         cmocka_unit_test(a_file_of_another_history_that_was_durable_is_refused),
         cmocka_unit_test(a_file_of_a_tail_that_was_cut_is_not_the_log),
         cmocka_unit_test(a_file_behind_the_end_that_cannot_be_read_is_an_error),
