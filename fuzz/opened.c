@@ -91,7 +91,8 @@ static bool may_be_wiped(const struct damage *damage)
     for (uint32_t i = 0; i <= damage->base->active_file; i++) {
         struct segment_head head;
         if (damage->files[i].kind == BASE_SEGMENT && damage->changed[i] &&
-            segment_head_decode(damage->files[i].bytes, &head) < 0)
+            (segment_head_decode(damage->files[i].bytes, &head) < 0 ||
+             head.number != damage->base->files[i].number))
             return true;
     }
     return false;

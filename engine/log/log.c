@@ -428,7 +428,35 @@ static int log_mend_head(struct log *log, const struct segment *segment)
     if (error < 0)
         return error;
     log_encode_head(log, segment, segment->first_chain, log->epoch - 1, log->head_block);
-    return blocking_write(log->io, segment->file, log->head_block, IMLOG_BLOCK_BYTES, 0, 0);
+    return blocking_write(log->io, segment->file, log->head_block, IMLOG_BLOCK_BYTES, 0,
+                          IMLOG_IO_DURABLE);
+}
+
+/* Write once more, durably, what nobody's watermark covers of a segment. It is in the ring. */
+static int log_rewrite_tail(struct log *log, const struct segment *segment)
+{
+    uint64_t lsn = log->known_lsn > segment->base_lsn ? log->known_lsn : segment->base_lsn;
+    int error = lsn == segment->base_lsn ? log_mend_head(log, segment) : 0;
+    while (error == 0 && lsn < segment->end_lsn && log_is_hot(log, lsn)) {
+        uint64_t rest = segment->end_lsn - lsn;
+        uint64_t part = rest < IMLOG_BATCH_FILL_BYTES ? rest : IMLOG_BATCH_FILL_BYTES;
+        error = blocking_write(log->io, segment->file, ring_at(&log->ring, lsn), part,
+                               segment_offset_of_lsn(segment, lsn), IMLOG_IO_DURABLE);
+        lsn += part;
+    }
+    return error;
+}
+
+/* A sync failed. It may have dropped what it was to make durable, and the next one, when the log
+ * is opened again, succeed without it, though everything still reads well. So that this cannot
+ * take back what somebody reads then, write it again; the opening has failed all the same. */
+static void log_rewrite(struct log *log)
+{
+    for (uint32_t i = 0; i < log->media.segment_count; i++) {
+        const struct segment *segment = log->media.segments[i];
+        if (segment->state != SEGMENT_SEALED && segment->end_lsn > log->known_lsn)
+            (void)log_rewrite_tail(log, segment); /* and if that fails, that was all there was */
+    }
 }
 
 /* What recovery read may be in a cache only: durable before anyone sees it, in the segments
@@ -442,10 +470,13 @@ static int log_settle(struct log *log)
         int error = segment == log->active ? log_wipe_torn(log, segment->file) : 0;
         if (error == 0 && segment->head_torn && segment->end_lsn > segment->base_lsn)
             error = log_mend_head(log, segment);
-        if (error == 0)
-            error = blocking_sync(log->io, segment->file);
         if (error < 0)
             return error;
+        error = blocking_sync(log->io, segment->file);
+        if (error < 0) {
+            log_rewrite(log);
+            return error;
+        }
     }
     return log->active == NULL ? 0 : blocking_sync_directory(log->io, log->media.directory);
 }

@@ -65,6 +65,7 @@ struct log {
     uint32_t fill_bytes;    /* records in it */
     uint32_t fill_count;
     uint32_t fill_offset;     /* in the active segment */
+    uint64_t known_lsn;       /* after recovery: all below was durable before, by somebody's word */
     uint32_t torn_end_offset; /* after recovery: up to here there are stale bytes behind it */
     uint64_t hot_floor_lsn;   /* nothing below is in the ring, for reasons besides its size */
     uint64_t pinned_lsn;      /* readers hold views from here on; UINT64_MAX: none */

@@ -340,6 +340,7 @@ int log_recover(struct log *log, const struct log_origin *origin, const struct l
     log->chain = recovery.chain;
     log->fill_lsn = recovery.end_lsn;
     log->durable_lsn = recovery.end_lsn;
+    log->known_lsn = recovery.durable_lsn;
     log->records_end_lsn = recovery.end_lsn;
     log->watermark_lsn = recovery.end_lsn;
     if (log->hot_floor_lsn < origin->base_lsn)

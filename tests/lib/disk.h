@@ -119,7 +119,8 @@ struct disk_fault {
 
 /* Arm one fault (several may be armed). A write that fails leaves any part of itself behind. A
  * sync that fails may have dropped what it was to make durable, and the next one then succeeds
- * without it (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020). */
+ * without it, unless everything fails for ever (Rebello et al., "Can Applications Recover from
+ * fsync Failures?", ATC 2020). */
 void disk_fail(struct disk *disk, const struct disk_fault *fault);
 void disk_heal(struct disk *disk); /* disarm all */
 /* Operations started so far, of a kind (DISK_OP_KINDS: all): where to place a fault. */

@@ -208,8 +208,11 @@ static int32_t run_sync(struct disk *disk, const struct disk_op *op)
     return 0;
 }
 
+/* Not where everything fails for ever: such a device is gone, and comes back as it is read. */
 static void run_failed_sync(struct disk *disk, const struct disk_op *op)
 {
+    if (op->fault->kind == DISK_OP_KINDS && op->fault->for_ever)
+        return;
     struct disk_file *file = &disk->files[disk_handle(disk, op->handle)->file];
     if (!file->is_directory && prng_one_in(&disk->prng, 2))
         disk_file_lose(file, op->sync_changes);

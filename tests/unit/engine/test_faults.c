@@ -173,6 +173,34 @@ static void opening_survives_an_error_at_any_step(void **state)
     }
 }
 
+/* A process dies with a write under way, the sync of the next opening fails and drops it, and the
+ * one after that succeeds: what was read then is still there without power. */
+static void what_a_failed_sync_dropped_is_written_again(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct world *world = world_create(seed);
+        struct disk_fault fault = {.kind = DISK_SYNC, .path_part = ".seg", .error = -EIO};
+        world_open(world);
+        work(world, 3);
+        world_settle(world);
+        (void)world_append(world, 1, 3000, 0);
+        world_poll(world, 0); /* it is under way */
+        world_crash(world, DISK_PROCESS);
+        disk_fail(world->disk, &fault);
+        world->crashing = true;
+        assert_int_equal(world_try_open(world), -EIO);
+        disk_heal(world->disk);
+        world->error_reports = 0;
+        world_open(world);
+        world_check_all(world);
+        world_crash(world, DISK_DROP_ALL);
+        world_open(world);
+        world_check_all(world);
+        world_destroy(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +210,7 @@ int main(void)
         cmocka_unit_test_teardown(a_failed_sync_is_final, world_name_seed),
         cmocka_unit_test_teardown(files_that_cannot_be_made_lose_nothing, world_name_seed),
         cmocka_unit_test_teardown(a_disk_that_dies_altogether_loses_nothing_acked, world_name_seed),
+        cmocka_unit_test_teardown(what_a_failed_sync_dropped_is_written_again, world_name_seed),
         cmocka_unit_test_teardown(opening_survives_an_error_at_any_step, world_name_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
