@@ -1,7 +1,6 @@
 """Done-when 4: one flipped bit in any sealed segment is found by imlog-dump verify, which names
 exactly the (session, seq) ranges that are lost, and the daemon serves everything else, byte for
 byte, and answers those with a typed gap. What is lost is measured by export, not believed."""
-# ctest: serial
 import json
 import shutil
 

@@ -13,8 +13,8 @@
 static const struct attempt {
     const char *scenario;
     uint64_t run_count;
-} attempts[] = {{"life", 60},  {"damage", 60}, {"net", 200},    {"errors", 1},
-                {"memory", 1}, {"life", 600},  {"damage", 200}, {"crash", 1}};
+} attempts[] = {{"life", 16}, {"net", 32},   {"damage", 80},  {"life", 100}, {"errors", 1},
+                {"net", 200}, {"life", 600}, {"damage", 200}, {"memory", 1}, {"crash", 1}};
 
 enum { ATTEMPT_COUNT = sizeof(attempts) / sizeof(attempts[0]) };
 
